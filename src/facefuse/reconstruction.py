@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from facefuse.detection.types import DetectedFace, FaceLandmarks
+from facefuse.detection.find import find_faces, no_face_reason
+from facefuse.detection.types import DetectedFace, FaceDetector, FaceLandmarks, LandmarkDetector
+from facefuse.errors import ImageReadError, NoFaceFound, UnusableInput, UsageError
+from facefuse.fitting.consistency import different_people
+from facefuse.fitting.fit import fit_face
+from facefuse.fitting.types import FaceFit, FitOptions, Observation, PhotoFit
 from facefuse.geometry.cameras import PinholeCamera
 from facefuse.geometry.mesh import Mesh
 from facefuse.morphable.model import FaceModel
-from facefuse.photos import Photo
+from facefuse.morphable.registry import load_model
+from facefuse.photos import Photo, read_photo, same_photo
+from facefuse.texturing.bake import bake_texture
 
 FloatArray = npt.NDArray[np.floating[Any]]
+Expression = Literal["per-photo", "shared"]
+Progress = Callable[[str, float], None]
+"""Told the stage that begins and the fraction of the work done, 0-1."""
+
+MIN_WEIGHT = 0.5
+"""A photo that counts less than this does not fit the others, and the user is told."""
+
+TEXTURE_SIZES = (64, 4096)
+"""The smallest and the largest side of a texture, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -96,3 +114,229 @@ class Reconstruction:
     def posed_mesh(self, index: int) -> Mesh:
         """Return the head with the expression of one photo: millimetres, model frame."""
         return Mesh(self.model.vertices(self.identity, self.photos[index].expression), self.model.triangles)
+
+    def save(self, out: str | os.PathLike[str], **options: Any) -> Any:
+        """Write the head to a folder: see `facefuse.export.writer.save` for the options and what it returns."""
+        from facefuse.export.writer import save  # late: the one place where a lower room calls up
+
+        return save(self, out, **options)
+
+
+def fit_to_landmarks(model: FaceModel, observations: Sequence[Observation], expression: Expression) -> FaceFit:
+    """The method ``fit``: identity, expressions and cameras that best explain the landmarks of all photos."""
+    return fit_face(model, observations, FitOptions(expression=expression))
+
+
+METHODS: dict[str, Callable[[FaceModel, Sequence[Observation], Expression], FaceFit]] = {"fit": fit_to_landmarks}
+"""How coefficients are found, the best first: that one is ``auto``."""
+
+
+def reconstruct(
+    photos: Any,
+    *,
+    method: str = "auto",
+    model: str = "base",
+    expression: Expression = "per-photo",
+    face: Literal["largest"] | int = "largest",
+    texture_size: int = 1024,
+    progress: Progress | None = None,
+    detector: FaceDetector | None = None,
+    landmark_detector: LandmarkDetector | None = None,
+) -> Reconstruction:
+    """Reconstruct one head that explains all photos of a person.
+
+    Parameters
+    ----------
+    photos : path, array, PIL.Image.Image or Photo, or a sequence of them
+        See `read_photo`. A photo that cannot be used is left out and reported, as is the second copy of a photo.
+    method : str
+        One of `METHODS`, or ``auto``, the first of them.
+    model : str
+        A registered face model.
+    expression : {"per-photo", "shared"}
+        Whether every photo has its own expression.
+    face : "largest" or int
+        Which face of each photo; 0 is the largest, 1 the next.
+    texture_size : int
+        Side of the square texture in pixels, 64 to 4096.
+    progress : callable, optional
+        Called with the stage that begins and the fraction done.
+    detector, landmark_detector : optional
+        Instead of the built-in networks.
+
+    Returns
+    -------
+    Reconstruction
+
+    Raises
+    ------
+    UsageError
+        If an option is out of range, or no photo is given.
+    ImageReadError, NoFaceFound, UnusableInput
+        If no photo can be used; each is named with its reason.
+    AssetError
+        If a model file is missing or damaged.
+    """
+    chosen = _checked_method(method, expression, face, texture_size)
+    tell = progress or _silence
+    face_model = load_model(model)
+    skipped: dict[int, SkippedPhoto] = {}
+    warnings: list[str] = []
+
+    tell("reading photos", 0.0)
+    read = _read_all(photos, skipped)
+    distinct = _without_copies(read, warnings)
+
+    tell("finding faces", 0.15)
+    seen = _see_all(distinct, face, detector, landmark_detector, skipped, warnings)
+
+    tell("fitting the head", 0.4)
+    observations = [one.observation() for one in seen]
+    fit = METHODS[chosen](face_model, observations, expression)
+    results = tuple(one.explained_by(found) for one, found in zip(seen, fit.photos, strict=True))
+    warnings += _outlier_warnings(seen, fit.photos)
+    if len(seen) > 1:
+        warnings += _people_warnings(seen, different_people(face_model, observations, fit))
+
+    tell("baking the texture", 0.5)
+    texture = bake_texture(
+        face_model,
+        [face_model.vertices(fit.identity, one.expression) for one in results],
+        [one.camera for one in results],
+        [one.photo.pixels for one in results],
+        size=texture_size,
+        weights=[one.weight for one in results],
+    )
+    tell("done", 1.0)
+    in_order = tuple(skipped[number] for number in sorted(skipped))
+    return Reconstruction(face_model, fit.identity, texture, results, in_order, tuple(warnings), chosen)
+
+
+@dataclass(frozen=True)
+class _SeenFace:
+    """The face of one photo, before the fit."""
+
+    name: str
+    photo: Photo
+    face: DetectedFace
+    landmarks: FaceLandmarks
+
+    def observation(self) -> Observation:
+        seen = self.landmarks
+        return Observation(
+            points68=seen.points68,
+            sigma68=seen.sigma68,
+            mesh=seen.mesh,
+            mesh_sigma=seen.mesh_sigma,
+            mesh_indices=seen.mesh_indices,
+            size=(self.photo.width, self.photo.height),
+            focal_px=self.photo.focal_px,
+        )
+
+    def explained_by(self, fit: PhotoFit) -> PhotoResult:
+        return PhotoResult(self.photo, self.face, self.landmarks, fit.camera, fit.expression, fit.residual, fit.weight)
+
+
+def _silence(stage: str, fraction: float) -> None:
+    """Report no progress."""
+
+
+def _checked_method(method: str, expression: str, face: str | int, texture_size: int) -> str:
+    """Return the method's name; complain about options out of range before any work is done."""
+    if method not in ("auto", *METHODS):
+        raise UsageError(f"no method {method!r}; there are auto, {', '.join(METHODS)}")
+    if expression not in get_args(Expression):
+        raise UsageError(f"expression is {expression!r}; expected {' or '.join(get_args(Expression))}")
+    if face != "largest" and (isinstance(face, (str, bool)) or face < 0):
+        raise UsageError(f"face is {face!r}; expected 'largest', or 0 for the largest face, 1 for the next, …")
+    low, high = TEXTURE_SIZES
+    if not low <= texture_size <= high:
+        raise UsageError(f"the texture size is {texture_size}; expected {low} to {high} pixels")
+    return next(iter(METHODS)) if method == "auto" else method
+
+
+def _read_all(photos: Any, skipped: dict[int, SkippedPhoto]) -> dict[int, Photo]:
+    """Read every photo that can be read, by its number in the call (from 1); the others go to ``skipped``."""
+    one = isinstance(photos, (str, os.PathLike, np.ndarray, Image.Image, Photo))
+    sources = [photos] if one else list(photos)
+    if not sources:
+        raise UsageError("no photo given; give one or more photos of one person")
+    read = {}
+    for number, source in enumerate(sources, start=1):
+        try:
+            read[number] = read_photo(source)
+        except ImageReadError as error:
+            skipped[number] = SkippedPhoto(error.path, error.reason)
+            if len(sources) == 1:
+                raise
+    if not read:
+        raise UnusableInput(_listed(skipped))
+    return read
+
+
+def _without_copies(photos: dict[int, Photo], warnings: list[str]) -> dict[int, Photo]:
+    """Drop photos that are copies of earlier ones: a picture seen twice is no second view."""
+    kept: dict[int, Photo] = {}
+    for number, photo in photos.items():
+        original = next((earlier for earlier, other in kept.items() if same_photo(photo, other)), None)
+        if original is None:
+            kept[number] = photo
+        else:
+            warnings.append(
+                f"{_name(photo, number)}: is the same picture as {_name(photos[original], original)}; used once"
+            )
+    return kept
+
+
+def _see_all(
+    photos: dict[int, Photo],
+    face: Literal["largest"] | int,
+    detector: FaceDetector | None,
+    landmark_detector: LandmarkDetector | None,
+    skipped: dict[int, SkippedPhoto],
+    warnings: list[str],
+) -> list[_SeenFace]:
+    """Find the wanted face of every photo; photos without it go to ``skipped``."""
+    seen = []
+    index = 0 if face == "largest" else face
+    for number, photo in photos.items():
+        name = _name(photo, number)
+        faces = find_faces(photo, detector, landmark_detector)
+        if not faces:
+            skipped[number] = SkippedPhoto(name, no_face_reason(photo))
+        elif index >= len(faces):
+            reason = f"no face {index}: {len(faces)} found, counted from 0, the largest; choose another or the largest"
+            skipped[number] = SkippedPhoto(name, reason)
+        else:
+            seen.append(_SeenFace(name, photo, *faces[index]))
+            if len(faces) > 1 and face == "largest":
+                warnings.append(f"{name}: {len(faces)} faces; the largest is used (--face INDEX chooses another)")
+    if not seen:
+        raise NoFaceFound(_listed(skipped))
+    return seen
+
+
+def _name(photo: Photo, number: int) -> str:
+    return photo.path or f"photo {number}"
+
+
+def _listed(skipped: dict[int, SkippedPhoto]) -> str:
+    """Name each photo with the reason why it cannot be used."""
+    lines = [f"{skipped[number].path}: {skipped[number].reason}" for number in sorted(skipped)]
+    return lines[0] if len(lines) == 1 else "\n  ".join(["none of the photos can be used:", *lines])
+
+
+def _outlier_warnings(seen: list[_SeenFace], fits: Sequence[PhotoFit]) -> list[str]:
+    return [
+        f"{one.name}: does not fit the other photos (weight {fit.weight:.2f}) and hardly counts; look at its overlay, "
+        "and leave it out or choose another face if it shows someone else"
+        for one, fit in zip(seen, fits, strict=True)
+        if fit.weight < MIN_WEIGHT
+    ]
+
+
+def _people_warnings(seen: list[_SeenFace], groups: list[list[int]]) -> list[str]:
+    if len(groups) < 2:
+        return []
+    listed = "; ".join(", ".join(seen[index].name for index in sorted(group)) for group in groups)
+    return [f"the photos seem to show {len(groups)} different people ({listed}): reconstruct each person alone"]

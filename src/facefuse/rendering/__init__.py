@@ -1,1 +1,1 @@
-
+"""Rasterising meshes, shading them and drawing them."""

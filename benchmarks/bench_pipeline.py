@@ -1,0 +1,103 @@
+"""The main job on one photo of 1 megapixel: every station warm, and the whole command in fresh processes."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from skimage import data
+
+from facefuse.detection.find import default_detector, default_landmark_detector
+from facefuse.export.glb import head_to_glb
+from facefuse.export.writer import save
+from facefuse.fitting.fit import fit_face
+from facefuse.fitting.types import Observation
+from facefuse.photos import read_photo
+from facefuse.reconstruction import reconstruct
+from facefuse.texturing.bake import bake_texture
+
+SIDE = 1000
+REPEATS = 9
+
+
+def _median_ms(call: Callable[[], Any], repeats: int = REPEATS) -> float:
+    call()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times)) * 1e3
+
+
+def _process(words: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """Seconds and peak memory in MB of one ``facefuse`` process."""
+    start = time.perf_counter()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "facefuse", *words],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, used = os.wait4(child.pid, 0)
+    if status != 0:
+        raise RuntimeError(f"facefuse {' '.join(words)} ended with {os.waitstatus_to_exitcode(status)}")
+    return time.perf_counter() - start, _megabytes(used)
+
+
+def _megabytes(used: resource.struct_rusage) -> float:
+    return used.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def run() -> list[tuple[str, float, str]]:
+    """Return (name, value, unit) rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, out = Path(folder) / "portrait.jpg", str(Path(folder) / "out")
+        Image.fromarray(data.astronaut()).resize((SIDE, SIDE)).save(path, quality=90)
+        return [*_stations(path, out), *_processes(path, out, Path(folder) / "kernels")]
+
+
+def _stations(path: Path, out: str) -> list[tuple[str, float, str]]:
+    head = reconstruct(path)
+    seen = head.photos[0]
+    pixels, marks = seen.photo.pixels, seen.landmarks
+    observation = Observation(
+        marks.points68, marks.sigma68, marks.mesh, marks.mesh_sigma, marks.mesh_indices, (SIDE, SIDE)
+    )
+    detector, network = default_detector(), default_landmark_detector(passes=2)
+    posed = head.posed_mesh(0).vertices
+    stations: dict[str, Callable[[], Any]] = {
+        "read (JPEG)": lambda: read_photo(path),
+        "detect": lambda: detector.detect(pixels),
+        "landmarks, two passes": lambda: network.landmarks(pixels, seen.face.box),
+        "fit one photo": lambda: fit_face(head.model, [observation]),
+        "fit three photos": lambda: fit_face(head.model, [observation] * 3),
+        "texture 1024": lambda: bake_texture(head.model, [posed], [seen.camera], [pixels], 1024, [1.0]),
+        "export GLB": lambda: head_to_glb(head),
+        "export everything": lambda: save(head, out),
+        "photo to GLB, warm": lambda: save(reconstruct(path), out, formats=("glb",), report=False),
+    }
+    return [(name, _median_ms(call), "ms") for name, call in stations.items()]
+
+
+def _processes(path: Path, out: str, kernels: Path) -> list[tuple[str, float, str]]:
+    words = ["reconstruct", str(path), "--out", out, "--quiet"]
+    cache = {"NUMBA_CACHE_DIR": str(kernels)}
+    first, _ = _process(words, cache)
+    later = [_process(words, cache) for _ in range(5)]
+    help_only = [_process(["--help"], cache)[0] for _ in range(5)]
+    return [
+        ("command, very first run (compiles)", first, "s"),
+        ("command, cold process", float(np.median([seconds for seconds, _ in later])), "s"),
+        ("command, peak memory", float(np.median([memory for _, memory in later])), "MB"),
+        ("facefuse --help", float(np.median(help_only)) * 1e3, "ms"),
+    ]

@@ -1,0 +1,57 @@
+"""Words of the command line into values."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from facefuse.errors import UsageError
+
+
+def expand_photos(words: Sequence[str]) -> list[str]:
+    """Expand patterns that the shell left alone (Windows never expands them), in sorted order.
+
+    Raises
+    ------
+    UsageError
+        If no photo is named.
+    """
+    if not words:
+        raise UsageError("no photo given; name one or more photos of one person")
+    photos: list[str] = []
+    for word in words:
+        matches = [] if os.path.lexists(word) or not glob.has_magic(word) else sorted(glob.glob(word, recursive=True))
+        photos += matches or [word]  # a pattern without a match is reported as the missing file it is
+    return photos
+
+
+def parse_face(word: str) -> Literal["largest"] | int:
+    """Parse ``largest`` or a number.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    if word == "largest":
+        return "largest"
+    if word.isascii() and word.isdigit():
+        return int(word)
+    raise UsageError(f"--face {word}: expected 'largest', or 0 for the largest face, 1 for the next, …")
+
+
+def parse_formats(words: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Parse a comma-separated list of formats, each once, in the order given.
+
+    Raises
+    ------
+    UsageError
+        If one is unknown, or none is named.
+    """
+    formats = tuple(dict.fromkeys(word.strip().lower() for word in words.split(",") if word.strip()))
+    unknown = [word for word in formats if word not in tuple(known)]
+    if unknown or not formats:
+        raise UsageError(f"--formats {words}: expected a comma-separated list of {', '.join(known)}")
+    return formats

@@ -1,0 +1,1 @@
+"""Adapters to detectors made by others, given their model files."""

@@ -1,0 +1,188 @@
+"""The built-in face detector: a small fully convolutional network run over a few sizes of the photo."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facefuse.detection.onnx_sessions import open_session
+from facefuse.detection.types import DetectedFace
+
+F32 = NDArray[np.float32]
+U8 = NDArray[np.uint8]
+
+STRIDES = (8, 16, 32)
+SIDE_UNIT = 3.5
+POINT_UNIT = 3.0
+"""A cell predicts sides in units of this many strides (before the exponential), and its points likewise."""
+DEFAULT_THRESHOLD = 0.5
+OVERLAP = 0.4
+CONTAINED = 0.75
+"""Of two faces one goes if they overlap by this IoU, or if this share of the smaller lies in the other."""
+
+
+SMALLEST_SIDE = 16.0
+"""Pixels of the photo. Anything smaller is too small to be told from other things."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Squares (M, 3) as centre x, y and side, five points (M, 5, 2), both in pixels, and scores (M,)."""
+
+    squares: F32
+    points: F32
+    scores: F32
+
+
+def decode(raw: F32, height: int, width: int, threshold: float) -> Candidates:
+    """Cells of one network output that pass the threshold, as squares and points.
+
+    Parameters
+    ----------
+    raw : (N, 14) score logit, centre x and y, log side, five points; cells by rows, stride 8 first, then 16, 32.
+    height, width : size of the network's input, multiples of 32.
+    threshold : least score.
+    """
+    logit = math.log(threshold / (1.0 - threshold))
+    kept = np.flatnonzero(raw[:, 0] > logit)
+    squares = np.empty((len(kept), 3), np.float32)
+    points = np.empty((len(kept), 5, 2), np.float32)
+    start = 0
+    for stride in STRIDES:
+        columns = width // stride
+        count = columns * (height // stride)
+        here = (kept >= start) & (kept < start + count)
+        cell = kept[here] - start
+        values = raw[kept[here]]
+        centre = (np.stack([cell % columns, cell // columns], axis=1) + 0.5) * stride - 0.5
+        squares[here, :2] = centre + values[:, 1:3] * stride
+        squares[here, 2] = stride * SIDE_UNIT * np.exp(np.clip(values[:, 3], -4.0, 4.0))
+        points[here] = centre[:, None] + values[:, 4:].reshape(-1, 5, 2) * (POINT_UNIT * stride)
+        start += count
+    scores = 1.0 / (1.0 + np.exp(-raw[kept, 0]))
+    return Candidates(squares, points, scores.astype(np.float32))
+
+
+def overlaps(square: F32, others: F32) -> tuple[F32, F32]:
+    """IoU of a square (3,) with others (M, 3), and the share of the smaller one that is common to both."""
+    half = square[2] / 2
+    halves = others[:, 2] / 2
+    width = np.minimum(square[0] + half, others[:, 0] + halves) - np.maximum(square[0] - half, others[:, 0] - halves)
+    height = np.minimum(square[1] + half, others[:, 1] + halves) - np.maximum(square[1] - half, others[:, 1] - halves)
+    common = np.maximum(width, 0) * np.maximum(height, 0)
+    area, areas = square[2] ** 2, others[:, 2] ** 2
+    return common / (area + areas - common), common / np.minimum(area, areas)
+
+
+def suppress(candidates: Candidates, overlap: float = OVERLAP, contained: float = CONTAINED) -> NDArray[np.int64]:
+    """Greedy non-maximum suppression: indices of the kept candidates, best score first."""
+    order = np.argsort(-candidates.scores, kind="stable")
+    kept = []
+    while len(order):
+        best = order[0]
+        kept.append(best)
+        iou, share = overlaps(candidates.squares[best], candidates.squares[order])
+        gone = (iou > overlap) | (share > contained)
+        gone[0] = True
+        order = order[~gone]
+    return np.array(kept, np.int64)
+
+
+def as_faces(candidates: Candidates) -> list[DetectedFace]:
+    """Detected faces after suppression, the largest first."""
+    kept = suppress(candidates)
+    faces = []
+    for k in kept[np.argsort(-candidates.squares[kept, 2], kind="stable")]:
+        x, y, side = candidates.squares[k].astype(np.float64)
+        box = np.array([x - side / 2, y - side / 2, x + side / 2, y + side / 2])
+        faces.append(DetectedFace(box, candidates.points[k].astype(np.float64), float(candidates.scores[k])))
+    return faces
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One run of the network: the photo scaled by `scale`, with a margin of so many pixels on each side."""
+
+    scale: float
+    margin: int
+
+
+def plan_passes(height: int, width: int) -> list[Pass]:
+    """Sizes at which a photo is searched.
+
+    Faces from about 14 to 300 pixels are seen in a pass. A photo is searched at its own size or at 640 pixels on the
+    long side; one longer than 900 pixels at up to 1280 pixels, for small faces, and at 512. A last, small pass with
+    wide margins sees faces that fill the frame; it enlarges tiny photos up to twice.
+    """
+    longest = max(height, width)
+    if longest > 900:
+        passes = [Pass(min(1.0, 1280 / longest), 0), Pass(512 / longest, 0)]
+    else:
+        passes = [Pass(min(1.0, 640 / longest), 0)]
+    return [*passes, Pass(min(2.0, 160 / longest), 32)]
+
+
+class FaceNetwork:
+    """Face detector that needs nothing but the shipped network.
+
+    Parameters
+    ----------
+    model
+        ONNX file; the shipped one if not given.
+    threshold
+        Least score of a face that is returned.
+    threads
+        Threads of the ONNX Runtime; 0 leaves the choice to it.
+
+    Raises
+    ------
+    AssetError
+        The file is missing or is not a detector network.
+    """
+
+    def __init__(self, model: Path | None = None, threshold: float = DEFAULT_THRESHOLD, threads: int = 0) -> None:
+        self.threshold = threshold
+        self._session = open_session(model, "face_detector.onnx", threads, inputs=("image",), outputs=("cells",))
+
+    def detect(self, pixels: U8) -> list[DetectedFace]:
+        """Faces in a photo (H, W, 3) sRGB of any size, the largest first."""
+        height, width = pixels.shape[:2]
+        found = []
+        original = image = Image.fromarray(pixels)
+        for step in plan_passes(height, width):
+            size = (max(1, round(width * step.scale)), max(1, round(height * step.scale)))
+            if size != image.size:
+                # From the previous, smaller copy where possible: shrinking the photo itself again takes longer.
+                base = image if step.scale <= 1.0 else original
+                image = base.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
+            raw, rows, columns = self._run(np.asarray(image), step.margin)
+            seen = decode(raw, rows, columns, self.threshold)
+            ratio = np.array([width / size[0], height / size[1]], np.float32)
+            squares = np.empty_like(seen.squares)
+            squares[:, :2] = (seen.squares[:, :2] - step.margin + 0.5) * ratio - 0.5
+            squares[:, 2] = seen.squares[:, 2] * ratio.mean()
+            large = squares[:, 2] >= SMALLEST_SIDE
+            found.append(
+                Candidates(squares[large], ((seen.points - step.margin + 0.5) * ratio - 0.5)[large], seen.scores[large])
+            )
+        every = Candidates(
+            np.concatenate([f.squares for f in found]),
+            np.concatenate([f.points for f in found]),
+            np.concatenate([f.scores for f in found]),
+        )
+        return as_faces(every)
+
+    def _run(self, pixels: U8, margin: int) -> tuple[F32, int, int]:
+        """Network output (N, 14) for an image padded by the margin and up to multiples of 32, and that size."""
+        height, width = pixels.shape[:2]
+        rows = -(-(height + 2 * margin) // 32) * 32
+        columns = -(-(width + 2 * margin) // 32) * 32
+        image = np.zeros((1, 3, rows, columns), np.float32)
+        for channel in range(3):
+            image[0, channel, margin : margin + height, margin : margin + width] = pixels[:, :, channel]
+        return self._session.run(["cells"], {"image": image})[0][0], rows, columns

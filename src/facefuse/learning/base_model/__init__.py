@@ -1,0 +1,1 @@
+"""Learning the built-in base model from ICT-FaceKit Light on a mesh of our own."""

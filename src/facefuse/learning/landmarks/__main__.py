@@ -1,0 +1,69 @@
+"""Train the landmark network: ``python -m facefuse.learning.landmarks --aflw DIR --backgrounds ZIP --out RUN``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from .augment import plain_crops
+from .config import PRESETS
+from .data import read_backgrounds, read_faces, split
+from .engine import evaluate, train
+from .export import check_parity, export_onnx
+from .network import CROP_SIZE
+
+_TRAINING_BACKGROUNDS = 300  # the rest of the archive measures false alarms
+_BACKGROUND_SIDE_PX = 320
+
+
+@dataclass(frozen=True)
+class Command:
+    """Train the landmark network, or go on with the run in ``out``.
+
+    Attributes
+    ----------
+    aflw
+        Folder with photos.zip, labels.npz and mesh_labels.npz.
+    backgrounds
+        Zip of photos without faces.
+    out
+        Folder of the run: checkpoint, settings, log; at the end landmarks.onnx and its figures in measures.json.
+    config
+        Preset.
+    threads
+        Number of CPU threads; the preset's where it is not given.
+    """
+
+    aflw: Path
+    backgrounds: Path
+    out: Path
+    config: Literal["cpu", "gpu"] = "cpu"
+    threads: int | None = None
+
+
+def main() -> None:
+    """Run the command line."""
+    command = tyro.cli(Command)
+    config = PRESETS[command.config]
+    if command.threads is not None:
+        config = replace(config, threads=command.threads)
+    faces, held_out = split(read_faces(command.aflw), config.held_out, config.seed)
+    backgrounds = read_backgrounds(command.backgrounds, _TRAINING_BACKGROUNDS, _BACKGROUND_SIDE_PX)
+    state = train(faces, held_out, backgrounds, config, command.out)
+    model = command.out / "landmarks.onnx"
+    export_onnx(state.average, faces.mesh_indices, model)
+    crops, _ = plain_crops(held_out.photos, held_out.points, CROP_SIZE)
+    measures = {
+        "held_out_nme_percent": evaluate(state.average, held_out, CROP_SIZE, config.device),
+        "onnx_parity": asdict(check_parity(state.average, model, crops[:64])),
+        "bytes": model.stat().st_size,
+    }
+    (command.out / "measures.json").write_text(json.dumps(measures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
