@@ -15,6 +15,7 @@ from PIL import Image
 from facefuse.detection.find import find_faces, no_face_reason
 from facefuse.detection.types import DetectedFace, FaceDetector, FaceLandmarks, LandmarkDetector
 from facefuse.errors import ImageReadError, NoFaceFound, UnusableInput, UsageError
+from facefuse.fitting.appearance import different_looks, skin_detail
 from facefuse.fitting.consistency import different_people
 from facefuse.fitting.fit import fit_face
 from facefuse.fitting.types import FaceFit, FitOptions, Observation, PhotoFit
@@ -191,12 +192,10 @@ def reconstruct(
     seen = _see_all(distinct, face, detector, landmark_detector, skipped, warnings)
 
     tell("fitting the head", 0.4)
-    observations = [one.observation() for one in seen]
-    fit = METHODS[chosen](face_model, observations, expression)
+    fit = METHODS[chosen](face_model, [one.observation() for one in seen], expression)
     results = tuple(one.explained_by(found) for one, found in zip(seen, fit.photos, strict=True))
     warnings += _outlier_warnings(seen, fit.photos)
-    if len(seen) > 1:
-        warnings += _people_warnings(seen, different_people(face_model, observations, fit))
+    warnings += _people_warnings(face_model, seen, fit)
 
     tell("baking the texture", 0.5)
     texture = bake_texture(
@@ -335,7 +334,16 @@ def _outlier_warnings(seen: list[_SeenFace], fits: Sequence[PhotoFit]) -> list[s
     ]
 
 
-def _people_warnings(seen: list[_SeenFace], groups: list[list[int]]) -> list[str]:
+def _people_warnings(model: FaceModel, seen: list[_SeenFace], fit: FaceFit) -> list[str]:
+    """Say so if the photos show different people, by the shape of the face or by the details of the skin."""
+    if len(seen) < 2:
+        return []
+    details = [
+        skin_detail(model, model.vertices(fit.identity, found.expression), found.camera, one.photo.pixels)
+        for one, found in zip(seen, fit.photos, strict=True)
+    ]
+    by_shape = different_people(model, [one.observation() for one in seen], fit)
+    groups = max(by_shape, different_looks(model, details), key=len)
     if len(groups) < 2:
         return []
     listed = "; ".join(", ".join(seen[index].name for index in sorted(group)) for group in groups)

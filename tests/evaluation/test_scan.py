@@ -117,9 +117,9 @@ def test_the_mean_face_against_a_real_scan(shared_data):
     scan = read_mesh(folder / "scan.ply")
     landmarks = read_landmarks(folder / "scan_landmarks7.txt")
     scan_to_mesh(face, scan.vertices[:10], points, landmarks)  # compiled before the clock starts
-    start = time.perf_counter()
+    start = time.process_time()
     evaluation = evaluate_scan(face, scan, points, landmarks)
-    assert time.perf_counter() - start < 9
+    assert time.process_time() - start < 6  # three alignments and the way back
     assert evaluation.similarity.summary.median == pytest.approx(0.90, abs=0.05)
     assert evaluation.untrimmed.summary.rms <= evaluation.similarity.summary.rms
     assert evaluation.rigid.summary.median > evaluation.similarity.summary.median

@@ -23,7 +23,7 @@ def closest_by_search(point, corners):
     return min(np.linalg.norm(point - c) for c in candidates)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 60), far=st.sampled_from([0.1, 1.0, 30.0]))
 def test_distances_agree_with_brute_force(seed, count, far):
     rng = np.random.default_rng(seed)

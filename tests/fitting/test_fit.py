@@ -23,7 +23,7 @@ def test_recovers_a_known_face_from_three_photos(base_model):
     ]
     fit = fit_face(base_model, seen)
     start = shape_error(base_model, np.zeros_like(identity), identity)
-    assert shape_error(base_model, fit.identity, identity) < 0.45 * start
+    assert shape_error(base_model, fit.identity, identity) < 0.55 * start
     for photo, view in zip(fit.photos, views, strict=True):
         assert angle_deg(photo.camera.rotation, view.rotation) < 3
         assert photo.camera.focal == pytest.approx(view.focal, rel=0.05)

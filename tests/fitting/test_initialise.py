@@ -37,3 +37,11 @@ def test_one_wild_landmark_does_not_turn_the_head(base_model):
     seen.points68[30] += 400
     found = first_views(build_problem(base_model, [seen], FitOptions()), CENTRE[None])
     assert angle_deg(found.rotation[0], view.rotation) < 5
+
+
+def test_landmarks_without_error_are_no_trouble(base_model):
+    view = camera(-30.0)
+    seen = observe(base_model, np.zeros(1), np.zeros(base_model.expression_count), view)
+    seen.sigma68[:] = 0
+    found = first_views(build_problem(base_model, [seen], FitOptions()), CENTRE[None])
+    assert angle_deg(found.rotation[0], view.rotation) < 5

@@ -119,4 +119,4 @@ def test_whitening_is_looser_along_the_jaw_and_counts_the_shared_error_once_per_
     np.testing.assert_allclose(whitening[1, 30], whitening[1, 30, 0, 0] * np.eye(2))
     doubled = replace(problem, repeats=np.full(2, 2.0)).whitening(scale)
     variance, twice = whitening[1, 30, 0, 0] ** -2, doubled[1, 30, 0, 0] ** -2
-    assert twice - variance == pytest.approx((scale[1] * problem.definition[30]) ** 2)
+    assert twice - variance == pytest.approx((scale[1] * problem.definition[1, 30]) ** 2)

@@ -54,7 +54,10 @@ def test_tone_curve_is_a_gain_in_linear_light() -> None:
 
 def test_without_photos_the_albedo_is_the_colour(sitter) -> None:
     model = sitter.model
-    got = surface_colours(model, parts_of(model), surface_filter_of(model), [], [], None, None)
+    got, hairy = surface_colours(
+        model, parts_of(model), surface_filter_of(model), [], [], parts_of(model).maybe_hair, None, None
+    )
+    assert hairy.max() == 0
     np.testing.assert_allclose(from_log(got), linear_to_srgb(np.clip(model.albedo.astype(float), 0, 1)), atol=1e-6)
 
 
@@ -64,7 +67,7 @@ def test_unseen_skin_takes_the_tint_of_seen_skin(sitter) -> None:
     albedo = linear_to_srgb(np.clip(model.albedo.astype(float), 0, 1))
     dark = from_log(to_log(albedo) + np.log([0.5, 0.45, 0.4]))
     seen = parts.skin * (model.mean[:, 2] > 10)
-    got = from_log(surface_colours(model, parts, smoother, [dark], [seen], None, None))
+    got = from_log(surface_colours(model, parts, smoother, [dark], [seen], parts.maybe_hair, None, None)[0])
     neck = np.unique(model.triangles[model.region_mask("neck")])
     np.testing.assert_allclose(got[neck].mean(0), dark[neck].mean(0), rtol=0.12)
 

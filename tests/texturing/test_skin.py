@@ -49,6 +49,7 @@ def test_trust_by_colour_and_role() -> None:
             *(hair.affine if hairy else NO_COLOUR),
             skin.redness,
             out,
+            out,
         )
         return dict(zip(names, out[0], strict=True))
 

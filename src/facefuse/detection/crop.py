@@ -14,6 +14,7 @@ from facefuse.errors import UsageError
 FloatArray = NDArray[np.floating]
 
 _MARGIN = 2  # px kept around what is cut, so that interpolation sees the neighbours
+_FINER = 1.5  # reduced pixels per crop pixel: interpolating between pixels as coarse as the crop's would blur it
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def cut_square(pixels: NDArray[np.uint8], square: Square, size: int) -> NDArray[
     """
     if not (np.isfinite(square.centre).all() and math.isfinite(square.side) and square.side > 0.0):
         raise UsageError(f"cannot cut a square of side {square.side} about {square.centre}; give a finite face box")
-    shrink = max(square.side / size, 1.0)
+    shrink = max(square.side / size / _FINER, 1.0)
     reach = square.side / 2.0 * (abs(math.cos(square.roll)) + abs(math.sin(square.roll))) + _MARGIN * shrink
     height, width = pixels.shape[:2]
     low = np.clip(np.floor(square.centre - reach), 0, [width, height]).astype(int)

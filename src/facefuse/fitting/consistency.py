@@ -35,10 +35,11 @@ def different_people(model: FaceModel, observations: Sequence[Observation], fit:
     """
     problem = build_problem(model, observations, FitOptions())
     state = State(
-        identity=np.asarray(fit.identity, dtype=np.float64),
+        identity=np.asarray(fit.identity, dtype=np.float64)[: problem.points.identity_count],
         expression=np.stack([photo.expression for photo in fit.photos]).astype(np.float64),
         views=views_from_cameras([photo.camera for photo in fit.photos]),
     )
+    problem = problem.with_hidden_doubted(state.views.rotation)
     problem = problem.slid(state, problem.whitening(state.views.scale))
     return agreeing_groups(photo_evidence(problem, state))
 

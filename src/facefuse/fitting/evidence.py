@@ -90,8 +90,13 @@ def photo_evidence(problem: Problem, state: State) -> Evidence:
     return Evidence(precision, vector, normal.shared_prior)
 
 
-SEPARATE_LOG_ODDS = -8.0
-"""Two groups of photos are two people when the mean log odds between them are below this."""
+SEPARATE_LOG_ODDS = -1.0
+"""Two groups of photos are two people when the mean log odds between them are below this.
+
+With the built-in landmark network, 79 pairs of photos of one person (London Set, neutral against smiling; views and
+distances of five more people) had log odds of at least 0.8, and 100 pairs of different people of the London Set a
+median of 3.2, 5 % below 1.5 and 3 % below 0: no false alarm, and only faces of very different shape are told apart.
+"""
 
 
 def agreeing_groups(evidence: Evidence, threshold: float = SEPARATE_LOG_ODDS) -> list[list[int]]:
@@ -108,11 +113,27 @@ def agreeing_groups(evidence: Evidence, threshold: float = SEPARATE_LOG_ODDS) ->
     list of list of int
         Photo indices, the largest group first (ties: the one with the first photo).
     """
-    odds = evidence.log_odds()
-    groups = [[i] for i in range(len(odds))]
+    return average_linkage(evidence.log_odds(), threshold)
+
+
+def average_linkage(alike: FloatArray, threshold: float) -> list[list[int]]:
+    """Join the groups that are most alike on average until none are above a threshold.
+
+    Parameters
+    ----------
+    alike : (N, N) float
+        Symmetric.
+    threshold : float
+
+    Returns
+    -------
+    list of list of int
+        Indices, the largest group first (ties: the one with the first index).
+    """
+    groups = [[i] for i in range(len(alike))]
     while len(groups) > 1:
         pairs = [
-            (float(odds[np.ix_(a, b)].mean()), i, j) for i, a in enumerate(groups) for j, b in enumerate(groups[:i])
+            (float(alike[np.ix_(a, b)].mean()), i, j) for i, a in enumerate(groups) for j, b in enumerate(groups[:i])
         ]
         best, i, j = max(pairs)
         if best < threshold:

@@ -68,8 +68,10 @@ def fit_face(model: FaceModel, observations: Sequence[Observation], options: Fit
     count = len(observations)
     centre = np.array([[(one.size[0] - 1) / 2, (one.size[1] - 1) / 2] for one in observations])
     views = first_views(problem, centre)
-    problem = replace(problem, repeats=_repeats(views.rotation, problem.photo_weight))
-    start = State(np.zeros(model.identity_count), np.zeros((count, model.expression_count)), views)
+    problem = replace(
+        problem.with_hidden_doubted(views.rotation), repeats=_repeats(views.rotation, problem.photo_weight)
+    )
+    start = State(np.zeros(problem.points.identity_count), np.zeros((count, model.expression_count)), views)
     solution = minimise(problem, start, FIRST_STEPS)
     iterations = solution.iterations
 
@@ -88,7 +90,9 @@ def fit_face(model: FaceModel, observations: Sequence[Observation], options: Fit
         PhotoFit(state.views.camera(i), state.expression[i].copy(), float(residual[i]), float(weight[i]))
         for i in range(count)
     )
-    return FaceFit(state.identity, photos, iterations)
+    identity = np.zeros(model.identity_count)
+    identity[: len(state.identity)] = state.identity
+    return FaceFit(identity, photos, iterations)
 
 
 def photo_weights(problem: Problem, state: State) -> FloatArray:

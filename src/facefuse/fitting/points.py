@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from facefuse.geometry.mesh import vertex_normals
 from facefuse.morphable.model import FaceModel
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -30,10 +31,12 @@ class ModelPoints:
         Displacement per unit of each identity mode, then of each expression.
     modes32 : (T, 3, K + E) float32
         The same in single precision.
+    normals : (T, 3) float
+        Unit normals of the mean face's surface.
     mesh : (M,) int
         Which of MediaPipe's mesh points they are, ascending.
     identity_count : int
-        ``K``.
+        ``K``, at most :data:`MOST_IDENTITY_MODES`.
     jaw : (17, 1 + C) int
         Rows each jaw landmark may slide to; the first is the landmark itself, which also pads.
     jaw_offset : (17, 1 + C) float
@@ -43,6 +46,7 @@ class ModelPoints:
     mean: FloatArray
     modes: FloatArray
     modes32: FloatArray
+    normals: FloatArray
     mesh: IntArray
     identity_count: int
     jaw: IntArray
@@ -66,6 +70,9 @@ class ModelPoints:
         moved = self.modes[rows].reshape(len(shape), -1, shape.shape[1]) @ shape[..., None]
         return np.asarray(self.mean[rows] + moved.reshape(*rows.shape, 3))
 
+
+MOST_IDENTITY_MODES = 64
+"""Identity modes that are fitted, the strongest: what lies beyond moves a face by less than landmarks can tell."""
 
 _CACHE: dict[int, tuple[weakref.ref[FaceModel], dict[bytes, ModelPoints]]] = {}
 
@@ -105,17 +112,21 @@ def _cut(model: FaceModel, mesh: IntArray) -> ModelPoints:
     jaw[:, 1:][contours >= 0] = len(corners) + place
 
     mean = np.asarray(model.mean, dtype=np.float64)
-    modes = [np.asarray(model.identity), np.asarray(model.expression)]
+    identity = np.asarray(model.identity)[:MOST_IDENTITY_MODES]
+    modes = [identity, np.asarray(model.expression)]
     at_corners = np.concatenate([np.einsum("mpcx,pc->pxm", part[:, corners], weights) for part in modes], axis=2)
     at_vertices = np.concatenate([part[:, vertices].transpose(1, 2, 0) for part in modes], axis=2)
     mean_rows = np.concatenate([np.einsum("pcx,pc->px", mean[corners], weights), mean[vertices]])
+    normal = np.asarray(vertex_normals(mean, np.asarray(model.triangles)), dtype=np.float64)
+    normal_rows = np.concatenate([np.einsum("pcx,pc->px", normal[corners], weights), normal[vertices]])
     mode_rows = np.ascontiguousarray(np.concatenate([at_corners, at_vertices]), dtype=np.float64)
     return ModelPoints(
         mean=mean_rows,
         modes=mode_rows,
         modes32=mode_rows.astype(np.float32),
+        normals=normal_rows / np.maximum(np.linalg.norm(normal_rows, axis=1, keepdims=True), 1e-9),
         mesh=mesh,
-        identity_count=model.identity_count,
+        identity_count=len(identity),
         jaw=jaw,
         jaw_offset=np.linalg.norm(mean_rows[jaw] - mean_rows[:17, None], axis=-1),
     )

@@ -120,9 +120,9 @@ def definition_sigma(mesh_indices: npt.NDArray[np.integer[Any]]) -> FloatArray:
     -------
     (68 + M,) float
     """
-    sigma68 = np.full(68, 1.8)
-    sigma68[:17] = 4.0
-    sigma68[17:27] = 3.0
+    sigma68 = np.full(68, 2.5)
+    sigma68[:17] = 6.0
+    sigma68[17:27] = 4.0
     mesh = np.where(np.isin(mesh_indices, FACE_OVAL), 4.0, 2.2)
     return np.concatenate([sigma68, mesh])
 

@@ -64,7 +64,7 @@ class Problem:
         Pixels; zero where not seen.
     sigma : (N, L) float
         Standard deviation in pixels; inf where not seen.
-    definition : (L,) float
+    definition : (N, L) float
         Standard deviation of the definition of each landmark, mm, common to all photos.
     photo_weight : (N,) float
         How much each photo counts.
@@ -105,7 +105,17 @@ class Problem:
 
     def take(self, index: IntArray) -> Problem:
         """Return the problem of some of the photos."""
-        names = ("jaw_modes", "rows", "observed", "sigma", "photo_weight", "repeats", "focal_prior", "focal_sigma")
+        names = (
+            "jaw_modes",
+            "rows",
+            "observed",
+            "sigma",
+            "definition",
+            "photo_weight",
+            "repeats",
+            "focal_prior",
+            "focal_sigma",
+        )
         return replace(self, **{name: getattr(self, name)[index] for name in names})
 
     def positions(self, state: State) -> FloatArray:
@@ -116,6 +126,19 @@ class Problem:
         out = self.points.mean[:length] + still.reshape(len(shape), length, 3)
         out[:, :17] = self.points.positions(shape, self.rows[:, :17])  # only jaw landmarks leave their own rows
         return np.asarray(out)
+
+    def with_hidden_doubted(self, rotation: FloatArray) -> Problem:
+        """Trust landmarks on the side of the face that is turned away less: they were guessed, not seen.
+
+        Parameters
+        ----------
+        rotation : (N, 3, 3) float
+            Camera from model, roughly.
+        """
+        towards = -rotation[:, 2]
+        facing = towards @ self.points.normals[: self.rows.shape[1]].T
+        hidden = np.clip((HIDDEN_FROM - facing) / (2 * HIDDEN_FROM), 0, 1)
+        return replace(self, definition=self.definition * (1 + HIDDEN_DOUBT * hidden))
 
     def slid(self, state: State, whitening: FloatArray) -> Problem:
         """Let each jaw landmark take the contour candidate that explains its photo best."""
@@ -160,6 +183,10 @@ class Problem:
         return out
 
 
+HIDDEN_FROM, HIDDEN_DOUBT = 0.3, 4.0
+"""Cosine between a landmark's normal and the direction to the camera below which it begins to be hidden, and how much
+less exactly a hidden one is placed."""
+
 SLIDE_MM = 15.0
 """A jaw landmark slides this far along the face at the cost of one standard deviation."""
 
@@ -187,7 +214,7 @@ def build_problem(model: FaceModel, observations: Sequence[Observation], options
         rows=np.tile(np.arange(length), (count, 1)),
         observed=observed,
         sigma=sigma,
-        definition=priors.definition_sigma(mesh),
+        definition=np.tile(priors.definition_sigma(mesh), (count, 1)),
         photo_weight=np.ones(count),
         repeats=np.ones(count),
         focal_prior=np.log(guess),

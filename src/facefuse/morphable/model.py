@@ -167,7 +167,8 @@ class FaceModel:
         if flat is None:  # one contiguous matrix, made once: decoding is then a single matrix product
             flat = self._flat[name] = xp.reshape(modes, (modes.shape[0], -1))
         count = coefficients.shape[-1]
-        out = xp.matmul(coefficients, flat[:count])
+        # cast the few coefficients, or the product would convert the whole basis
+        out = xp.matmul(xp.astype(coefficients, modes.dtype), flat[:count])
         return xp.reshape(out, (*coefficients.shape[:-1], modes.shape[1], 3))
 
 

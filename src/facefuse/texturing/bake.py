@@ -21,6 +21,7 @@ from facefuse.texturing import colours as tint
 from facefuse.texturing import kernels
 from facefuse.texturing.atlas import Atlas, atlas_of
 from facefuse.texturing.eyes import paint_eyes
+from facefuse.texturing.grain import HAIR_ROUGHNESS, SKIN_ROUGHNESS
 from facefuse.texturing.parts import Parts, parts_of
 from facefuse.texturing.skin import (
     HAIR_FLOOR,
@@ -104,8 +105,9 @@ def bake_texture(
         gains = tint.exposure_gains([view.colour for view in views], vertex_weights) if views else np.ones((0, 3))
         tones = [tint.tone_curve(gain) for gain in gains]
         colour = [_toned(view.colour, tone) for view, tone in zip(views, tones, strict=True)]
+        maybe_hair = np.max([view.maybe_hair for view in views], axis=0, initial=0) * np.ones(len(model.mean))
         person = _person(parts, views, tones, colour, vertex_weights)
-        target = tint.surface_colours(model, parts, smoother, colour, vertex_weights, *person)
+        target, hairy = tint.surface_colours(model, parts, smoother, colour, vertex_weights, maybe_hair, *person)
 
         total = np.zeros((len(atlas.texel), 4), np.float32)
         ranges = np.linspace(0, len(atlas.texel), 4 * THREADS + 1).astype(int)
@@ -118,13 +120,17 @@ def bake_texture(
 
         texture = np.zeros((size, size, 3), np.float32)
         base = np.ascontiguousarray(tint.from_log(target), np.float32)
+        rough = np.stack((SKIN_ROUGHNESS * (1 - hairy) * parts.plain, HAIR_ROUGHNESS * hairy), axis=1).astype(
+            np.float32
+        )
         partner = np.asarray(model.symmetric)
         mirror_gain = np.exp(np.clip(target - target[partner], -1.5, 1.5)).astype(np.float32)
 
         def compose(start: int, stop: int) -> None:
             kernels.compose_texels(
                 int(start), int(stop), atlas.texel, atlas.triangle, atlas.barycentric, triangles, atlas.mirror,
-                total, base, mirror_gain, tint.LIFT, MIRROR_WEIGHT, BASE_WEIGHT, texture,
+                total, base, mirror_gain, tint.LIFT, MIRROR_WEIGHT, BASE_WEIGHT, atlas.grain, rough,
+                texture,
             )  # fmt: skip
 
         list(pool.map(compose, ranges[:-1], ranges[1:]))

@@ -22,8 +22,8 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 LIFT = 0.04
 """Added to encoded colours before logarithms and factors: dark pixels stay dark and free of noise."""
-SKIN_REACH_MM, HAIR_REACH_MM, HAIRLINE_MM = 22.0, 45.0, 14.0
-DETAIL_MM, MATCH_MM, BALANCE_MM = 5.0, 5.0, 30.0
+NEAR_MM, SKIN_MM, FAR_MM = 5.0, 20.0, 35.0
+"""Reach of details and photo matching, of skin and hairline, and of hair and the balance of the sides."""
 MIRROR_TRUST = 0.35
 """How much the mirror side counts where a vertex is not seen."""
 SIDE_BALANCE = 0.5
@@ -102,9 +102,10 @@ def surface_colours(
     smoother: SurfaceFilter,
     colours: Sequence[FloatArray],
     weights: Sequence[FloatArray],
+    maybe_hair: FloatArray,
     skin: ColourModel | None,
     hair: ColourModel | None,
-) -> FloatArray:
+) -> tuple[FloatArray, FloatArray]:
     """One smooth colour for every vertex, seen or not.
 
     Where photos look it is their weighted mean. Elsewhere it is the model's albedo with the tint of the nearest seen
@@ -117,19 +118,23 @@ def surface_colours(
     colours : N of (V, 3) float
         sRGB after exposure matching.
     weights : N of (V,) float
+    maybe_hair : (V,) float
+        Where there may be hair.
     skin, hair : ColourModel or None
         The person's.
 
     Returns
     -------
-    (V, 3) float
+    colour : (V, 3) float
         Log space.
+    hairy : (V,) float
+        Share of hair, 0-1.
     """
     albedo = to_log(linear_to_srgb(np.clip(np.asarray(model.albedo, np.float64), 0, 1)))
     partner = np.asarray(model.symmetric)
     total = np.sum(weights, axis=0) if len(weights) else np.zeros(len(albedo))
     if total.max() < 1e-3:
-        return albedo
+        return albedo, np.zeros(len(albedo))
     summed = np.sum([w[:, None] * to_log(c) for c, w in zip(colours, weights, strict=True)], axis=0)
     # what one side shows is evidence of the other, as far as that is not seen itself
     borrowed = MIRROR_TRUST * np.clip(1 - total, 0, 1) * np.minimum(total[partner], 1)
@@ -139,27 +144,27 @@ def surface_colours(
     tint = np.where(total[:, None] > 1e-6, mean - albedo, 0.0)
     trust = np.minimum(total, 1.0)
 
-    hairy = hairiness(model, parts, smoother, from_log(mean), trust, skin, hair)
+    hairy = hairiness(model, parts, maybe_hair, smoother, from_log(mean), trust, skin, hair)
     on_skin = trust * (1 - hairy) * parts.skin * skin_likeness(from_log(mean), skin)
     overall = _median_tint(tint, on_skin * (0.02 + parts.core))
     tint = tint - shading(model, tint, on_skin * (1 - parts.strict), 1 - hairy)
     # towards the sides what light and lens do to skin outweighs its own colour
     steady = (1 - SIDE_SHRINK * parts.strict)[:, None]
-    on_face = overall + steady * smoother.fill(tint - overall, on_skin, SKIN_REACH_MM, anchor=0.03)
+    on_face = overall + steady * smoother.fill(tint - overall, on_skin, SKIN_MM, anchor=0.03)
     on_scalp = trust * hairy
     scalp = parts.scalp > 0.5
     crown = to_log(hair.colour) - albedo[scalp].mean(0) if hair is not None and scalp.any() else overall
-    on_head = crown + smoother.fill(tint - crown, on_scalp, HAIR_REACH_MM, anchor=0.03)
+    on_head = crown + smoother.fill(tint - crown, on_scalp, FAR_MM, anchor=0.03)
     share = hairy[:, None]
     coarse = on_face * (1 - share) + on_head * share
     keep = (1 - SIDE_SHRINK * parts.strict * (1 - hairy))[:, None]
-    detail = smoother.fill((tint - coarse) * keep, trust, DETAIL_MM, anchor=0.05)
+    detail = smoother.fill((tint - coarse) * keep, trust, NEAR_MM, anchor=0.05)
     # close to the data: the data themselves
     detail += trust[:, None] * ((tint - coarse) * keep - detail)
     out = albedo + coarse + detail
     inside = parts.skin < 0.5
     out[inside] = albedo[inside] + 0.5 * float(overall.mean())
-    return balance_sides(model, smoother, out, trust)
+    return balance_sides(model, smoother, out, trust), hairy
 
 
 def skin_likeness(colour: FloatArray, skin: ColourModel | None) -> FloatArray:
@@ -172,6 +177,7 @@ def skin_likeness(colour: FloatArray, skin: ColourModel | None) -> FloatArray:
 def hairiness(
     model: FaceModel,
     parts: Parts,
+    maybe_hair: FloatArray,
     smoother: SurfaceFilter,
     colour: FloatArray,
     trust: FloatArray,
@@ -182,12 +188,12 @@ def hairiness(
     if skin is None or hair is None:
         return np.zeros(len(colour))
     like_hair = 1 / (1 + np.exp(np.clip(0.5 * (hair.distance(colour) ** 2 - skin.distance(colour) ** 2), -30, 30)))
-    prior = np.clip(smoother.smooth(parts.scalp[:, None], 5.0)[:, 0], 0, 1)
-    seen = trust * parts.maybe_hair
-    change = smoother.fill((like_hair - prior)[:, None], seen, HAIRLINE_MM, anchor=0.05)[:, 0]
+    prior = np.clip(smoother.smooth(parts.scalp[:, None], NEAR_MM)[:, 0], 0, 1)
+    seen = trust * maybe_hair
+    change = smoother.fill((like_hair - prior)[:, None], seen, SKIN_MM, anchor=0.05)[:, 0]
     guess = np.clip(prior + change, 0, 1)
     guess += seen * (like_hair - guess)
-    return smoothstep(0.1, 0.9, guess) * np.maximum(parts.maybe_hair, 1e-9)
+    return smoothstep(0.1, 0.9, guess) * np.maximum(parts.maybe_hair, maybe_hair)
 
 
 def shading(model: FaceModel, tint: FloatArray, weights: FloatArray, extent: FloatArray) -> FloatArray:
@@ -240,7 +246,7 @@ def balance_sides(model: FaceModel, smoother: SurfaceFilter, colour: FloatArray,
     """
     partner = np.asarray(model.symmetric)
     both = np.minimum(trust, trust[partner])
-    difference = smoother.fill(colour - colour[partner], both, BALANCE_MM, anchor=0.03)
+    difference = smoother.fill(colour - colour[partner], both, FAR_MM, anchor=0.03)
     difference = np.clip(difference, -0.8, 0.8)
     out: FloatArray = colour - 0.25 * SIDE_BALANCE * (difference - difference[partner])
     return out
@@ -267,7 +273,7 @@ def match_gain(
         0 where the colours are so far from the target that the photo shows something else (a strand of hair, a
         collar), 1 where they agree.
     """
-    difference = smoother.fill(target - to_log(colour), np.clip(seen / 0.05, 0, 1), MATCH_MM, anchor=0.02)
+    difference = smoother.fill(target - to_log(colour), np.clip(seen / 0.05, 0, 1), NEAR_MM, anchor=0.02)
     fitness = 1 - smoothstep(0.3, 0.65, np.abs(difference).max(1))
     return np.exp(np.clip(difference, -0.7, 0.7)), fitness
 

@@ -76,9 +76,10 @@ def trust_colours(
     hair_map: Array,
     hair_offset: Array,
     redness: Array,
+    trust: Array,
     confidence: Array,
 ) -> None:
-    """Multiply the confidence of each pixel by the trust in its colour.
+    """Judge the pixels by their colours.
 
     Skin is trusted where skin is expected, the hair's colour where hair may be; no white on lids; and nowhere bright
     colours that neither skin nor beard nor lipstick has.
@@ -97,8 +98,10 @@ def trust_colours(
         less these.
     redness : (3,) float64
         Skin's red-green share of lightness, its standard deviation, and least lightness for which it is judged.
+    trust : (h, w) float32
+        Multiplied by the trust in skin and hair, and
     confidence : (h, w) float32
-        Multiplied.
+        by that in lids and lips.
     """
     for y in range(colours.shape[0]):
         for x in range(colours.shape[1]):
@@ -107,21 +110,21 @@ def trust_colours(
             r, g, b = colours[y, x, 0], colours[y, x, 1], colours[y, x, 2]
             strict, maybe_hair, lid = roles[y, x, 0], roles[y, x, 1], roles[y, x, 2]
             distance = np.sqrt(_distance2(skin_map, skin_offset, r, g, b))
-            trust = 1.0
+            judged = 1.0
             if strict > 0.0:
                 unlike = _rise(2.2, 3.8, distance)
                 if maybe_hair > 0.0 and unlike > 0.0:
                     unlike_hair = _rise(2.5, 4.5, np.sqrt(_distance2(hair_map, hair_offset, r, g, b)))
                     unlike *= 1.0 - maybe_hair * (1.0 - unlike_hair)
-                trust *= 1.0 - strict * unlike
+                judged *= 1.0 - strict * unlike
             if lid > 0.0:
                 lightness = 0.30 * r + 0.59 * g + 0.11 * b
                 if lightness > redness[2]:
                     share = (0.70 * r - 0.59 * g - 0.11 * b) / max(lightness, 0.05)
-                    trust *= 1.0 - lid * _rise(1.2, 2.4, (redness[0] - share) / redness[1])
+                    confidence[y, x] *= 1.0 - lid * _rise(1.2, 2.4, (redness[0] - share) / redness[1])
             if distance > 6.0 and max(r, g, b) > 0.35:
-                trust *= 1.0 - (1.0 - maybe_hair) * _rise(6.0, 9.0, distance)
-            confidence[y, x] *= trust
+                judged *= 1.0 - (1.0 - maybe_hair) * _rise(6.0, 9.0, distance)
+            trust[y, x] *= judged
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -248,6 +251,8 @@ def compose_texels(
     lift: float,
     mirror_weight: float,
     base_weight: float,
+    grain: Array,
+    roughness: Array,
     out: Array,
 ) -> None:
     """Blend photo, mirror side and base colour at every texel.
@@ -266,6 +271,10 @@ def compose_texels(
         Factor from the mirror side's colour (plus ``lift``) to this side's.
     mirror_weight, base_weight : float
         Weights relative to a photo's.
+    grain : (N, 2) float32
+        Fine variation of skin and of hair at each texel, about -1 to 1.
+    roughness : (V, 2) float32
+        Its amplitude in the base colour at each vertex.
     out : (S, S, 3) float32
         Written at the texels.
     """
@@ -279,8 +288,13 @@ def compose_texels(
         doubt = max(0.0, 1.0 - total[n, 3] * 3.0)
         plain = base_weight * doubt * doubt + 1e-5
         weight = total[n, 3] + plain
+        fine = plain * (
+            1.0
+            + (a * roughness[i, 0] + b * roughness[j, 0] + c * roughness[k, 0]) * grain[n, 0]
+            + (a * roughness[i, 1] + b * roughness[j, 1] + c * roughness[k, 1]) * grain[n, 1]
+        )
         for ch in range(3):
-            value[ch] = total[n, ch] + plain * (a * base[i, ch] + b * base[j, ch] + c * base[k, ch])
+            value[ch] = total[n, ch] + fine * (a * base[i, ch] + b * base[j, ch] + c * base[k, ch])
         m = mirror[n]
         if m >= 0 and doubt > 0.0 and total[m, 3] > 0.0:
             share = mirror_weight * doubt
@@ -291,6 +305,26 @@ def compose_texels(
         row, column = texel[n] // size, texel[n] % size
         for ch in range(3):
             out[row, column, ch] = value[ch] / weight
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def value_noise(points: Array, out: Array) -> None:
+    """Add smooth noise to (N,) ``out``: random values from -1 to 1 at whole coordinates of (N, 3) ``points``."""
+    for n in range(points.shape[0]):
+        x0, y0, z0 = np.floor(points[n, 0]), np.floor(points[n, 1]), np.floor(points[n, 2])
+        u, v, w = points[n, 0] - x0, points[n, 1] - y0, points[n, 2] - z0
+        u, v, w = u * u * (3 - 2 * u), v * v * (3 - 2 * v), w * w * (3 - 2 * w)
+        total = 0.0
+        for corner in range(8):
+            i, j, k = corner & 1, (corner >> 1) & 1, corner >> 2
+            code = np.uint32(np.int64(x0) + i) * np.uint32(73856093)
+            code ^= np.uint32(np.int64(y0) + j) * np.uint32(19349663)
+            code ^= np.uint32(np.int64(z0) + k) * np.uint32(83492791)
+            code = (code ^ (code >> np.uint32(13))) * np.uint32(1274126177)
+            code ^= code >> np.uint32(16)
+            value = (code & np.uint32(65535)) / 32767.5 - 1.0
+            total += value * (u if i else 1 - u) * (v if j else 1 - v) * (w if k else 1 - w)
+        out[n] += total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -17,6 +17,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 _INSIDE = ("eye_socket", "mouth_interior", "tongue", "upper_teeth", "lower_teeth")
 _EYES = ("sclera_left", "sclera_right", "iris_left", "iris_right", "pupil_left", "pupil_right")
+_FEATURES = ("nose", "eyelid_left", "eyelid_right", "brow_left", "brow_right", "upper_lip", "lower_lip")
 _CORE = ("face", "forehead", "nose")
 
 
@@ -40,9 +41,13 @@ class Parts:
     ear : (V,) float
         1 on the ears.
     lid : (V,) float
-        1 on the eyelids, where a misplaced eyeball would show as a white patch.
+        1 on eyelids and lips, where misplaced eyeballs and teeth would show as white patches.
     maybe_hair : (V,) float
-        1 where hair may grow or hang: scalp, upper forehead and sides; never brows and beard.
+        1 where hair may grow: scalp and upper forehead; never brows and beard.
+    beside : (V,) float
+        1 on temples and before the ears, where hair may hang.
+    plain : (V,) float
+        1 on plain skin, 0 on brows, eyelids, nose and lips.
     """
 
     photographed: BoolArray
@@ -53,6 +58,8 @@ class Parts:
     ear: FloatArray
     lid: FloatArray
     maybe_hair: FloatArray
+    beside: FloatArray
+    plain: FloatArray
 
 
 def build_parts(model: FaceModel) -> Parts:
@@ -81,14 +88,15 @@ def build_parts(model: FaceModel) -> Parts:
     ear, scalp = share(mask("ear_left", "ear_right")), share(mask("scalp"))
     strict = np.maximum(sideways, np.maximum(share(mask("neck")), np.maximum(ear, scalp))) * skin
     core = share(mask(*_CORE)) * np.clip(2 * normals[:, 2] - 0.4, 0, 1) * face * (1 - strict)
-    lid = share(mask("eyelid_left", "eyelid_right"))
+    lid = share(mask("eyelid_left", "eyelid_right", "upper_lip", "lower_lip"))
     # above the brows' upper rim the forehead, above the mouth the sides
     landmarks = np.asarray(model.landmarks(mean))
     brow, mouth = landmarks[17:27, 1].max(), landmarks[48:68, 1].mean()
     above = np.clip((mean[:, 1] - brow - 8) / 8, 0, 1)
-    beside = np.clip((sideways - 0.1) / 0.3, 0, 1) * (mean[:, 1] > mouth)
-    maybe_hair = np.maximum(scalp, np.maximum(above, beside)) * skin * (1 - ear)
-    return Parts(photographed, skin, scalp, core, strict, ear, lid, maybe_hair)
+    beside = np.clip((sideways - 0.1) / 0.3, 0, 1) * (mean[:, 1] > mouth) * skin * (1 - ear)
+    plain = share(photographed & ~mask(*_FEATURES))
+    maybe_hair = np.maximum(scalp, above) * skin * (1 - ear)
+    return Parts(photographed, skin, scalp, core, strict, ear, lid, maybe_hair, beside, plain)
 
 
 _CACHE: OrderedDict[int, tuple[FaceModel, Parts]] = OrderedDict()

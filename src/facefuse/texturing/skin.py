@@ -114,12 +114,16 @@ def model_of(
     return colour_model(colours[some], weights[some], floor)
 
 
-def hair_weights(parts: Parts, colours: FloatArray, weights: FloatArray, skin: ColourModel) -> FloatArray:
+def hair_weights(
+    parts: Parts, maybe_hair: FloatArray, colours: FloatArray, weights: FloatArray, skin: ColourModel
+) -> FloatArray:
     """Weights of a sample of hair: what is least like skin where hair may be; zero if the scalp looks like skin.
 
     Parameters
     ----------
     parts : Parts
+    maybe_hair : (V,) float
+        Where this photo may show hair.
     colours : (V, 3) float
         sRGB, 0-1.
     weights : (V,) float
@@ -132,7 +136,7 @@ def hair_weights(parts: Parts, colours: FloatArray, weights: FloatArray, skin: C
     """
     distance = skin.distance(colours)
     scalp = (parts.scalp > 0.5) & (weights > 0.05)
-    around = (parts.maybe_hair > 0.5) & (weights > 0.05)
+    around = (maybe_hair > 0.5) & (weights > 0.05)
     if around.sum() < 10:
         return np.zeros(len(colours))
     where, share = (scalp, 75) if scalp.sum() >= 20 else (around, 90)
@@ -140,7 +144,7 @@ def hair_weights(parts: Parts, colours: FloatArray, weights: FloatArray, skin: C
     if high < BALD:
         return np.zeros(len(colours))
     level = min(max(float(typical), BALD), 2.5)
-    return weights * parts.maybe_hair * smoothstep(level - 0.3, level + 0.3, distance)
+    return weights * maybe_hair * smoothstep(level - 0.3, level + 0.3, distance)
 
 
 def weighted_median(values: FloatArray, weights: FloatArray) -> float:

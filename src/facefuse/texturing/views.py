@@ -15,9 +15,9 @@ from facefuse.morphable.model import FaceModel
 from facefuse.rendering.interpolate import interpolate, sample_image
 from facefuse.rendering.rasterize import is_perspective, rasterize, screen_vertices
 from facefuse.texturing import kernels
+from facefuse.texturing.background import far_from_border, hair_beyond, spill_trust, widen
 from facefuse.texturing.parts import Parts
 from facefuse.texturing.skin import (
-    BALD,
     HAIR_FLOOR,
     LEAST_HAIR,
     LEAST_SKIN,
@@ -34,12 +34,16 @@ Pixels = npt.NDArray[np.uint8]
 
 MAP_SIZE = 448
 """Longer side of the visibility and confidence maps in pixels."""
-GRAZING, FACING = 0.12, 0.55
+GRAZING, FACING = 0.18, 0.6
 """Cosine of the viewing angle where a photo begins to count, and where it counts fully."""
 GUARD_MM = (1.8, 6.0)
 """Distances from an outline within which a photo is not trusted, and beyond which it is."""
 HAIR_THICKNESS_MM = 12.0
 """How far off the scalp hair is looked for."""
+SPILL_MM = (12.0, 8.0, 18.0)
+"""Width of the surroundings looked at; distances from the outline within which they may lie on the mesh."""
+RIM_MM = 1.8
+"""By how much places of another colour are widened."""
 TOLERANCE_MM = 2.0
 """A point this much behind the nearest surface is still visible."""
 
@@ -72,6 +76,8 @@ class View:
         sRGB, 0-1, averaged over about the vertices' spacing.
     density : (V,) float
         Photo pixels per mm on the surface.
+    maybe_hair : (V,) float
+        Where this photo may show hair.
     skin : ColourModel or None
         Statistics of skin; None where too little is seen.
     hair_colours, hair_weights : (n, 3) and (n,) float
@@ -90,6 +96,7 @@ class View:
     weight: FloatArray
     colour: FloatArray
     density: FloatArray
+    maybe_hair: FloatArray
     skin: ColourModel | None
     hair_colours: FloatArray
     hair_weights: FloatArray
@@ -118,23 +125,29 @@ def see(
     """
     height, width = pixels.shape[:2]
     screen = screen_vertices(vertices, camera)
-    good = np.isfinite(screen).all(1)
-    if not good.all():
+    triangles = np.asarray(model.triangles)
+    if not np.isfinite(screen).all():
         return None
-    low = np.clip(np.floor(screen[:, :2].min(0)) - 4, 0, (width, height)).astype(int)
-    high = np.clip(np.ceil(screen[:, :2].max(0)) + 5, 0, (width, height)).astype(int)
+    edges = np.linalg.norm(vertices[triangles[:, 0]] - vertices[triangles[:, 1]], axis=1)
+    flat = np.linalg.norm(screen[triangles[:, 0], :2] - screen[triangles[:, 1], :2], axis=1)
+    pixels_per_mm = float(np.percentile(flat / np.maximum(edges, 1e-6), 90))
+    margin = SPILL_MM[0] * pixels_per_mm + 2
+    low = np.clip(np.floor(screen[:, :2].min(0) - margin), 0, (width, height)).astype(int)
+    high = np.clip(np.ceil(screen[:, :2].max(0) + margin) + 1, 0, (width, height)).astype(int)
     if (high - low < 4).any():
         return None
     crop = pixels[low[1] : high[1], low[0] : high[0]]
     screen[:, :2] -= low
-    triangles = np.asarray(model.triangles)
 
     # visibility at moderate resolution
     map_scale = min(1.0, MAP_SIZE / max(crop.shape[:2]))
     map_height, map_width = (max(2, round(side * map_scale)) for side in crop.shape[:2])
-    small = np.asarray(
-        Image.fromarray(crop).resize((map_width, map_height), Image.Resampling.BOX), np.float32
-    ) / np.float32(255)
+    # photos finer than the texels are reduced, and so is what the maps are made of
+    step = int(max(1, 2 ** np.floor(np.log2(max(1.0, pixels_per_mm * texel_mm / 0.9)))))
+    picture = Image.fromarray(crop)
+    picture = picture.reduce(step) if step > 1 else picture
+    small = picture.resize((map_width, map_height), Image.Resampling.BOX)
+    soft = np.asarray(small, np.float32) / np.float32(255)
     on_map = np.array(screen)
     on_map[:, :2] = (screen[:, :2] + 0.5) * map_scale - 0.5
     seen = rasterize(on_map, triangles, map_width, map_height, perspective=is_perspective(camera))
@@ -143,47 +156,49 @@ def see(
     normals = vertex_normals(np.asarray(vertices, np.float64), triangles)
     towards = _directions(vertices, camera)
     cosine = (normals * towards).sum(1)
-    edges = np.linalg.norm(vertices[triangles[:, 0]] - vertices[triangles[:, 1]], axis=1)
-    flat = np.linalg.norm(screen[triangles[:, 0], :2] - screen[triangles[:, 1], :2], axis=1)
-    pixels_per_mm = float(np.percentile(flat / np.maximum(edges, 1e-6), 90))
     map_mm = 1 / (pixels_per_mm * map_scale)
     steep = np.clip(np.sqrt(np.clip(1 - cosine**2, 0, 1)) / np.clip(cosine, 0.1, 1), 0, 6)
     slope = (1.5 * map_mm * steep).astype(np.float32)
 
-    confidence = _outline_trust(seen.triangle, seen.depth, parts, map_mm)
+    confidence, outline_mm = _outline_trust(seen.triangle, seen.depth, parts, map_mm)
     near = sample_depth(seen.depth, on_map) + TOLERANCE_MM + slope
     inside = ((on_map[:, :2] >= 0) & (on_map[:, :2] <= (map_width - 1, map_height - 1))).all(1)
     visible = inside & (screen[:, 2] < near)
     facing = smoothstep(GRAZING, FACING, cosine) * visible * parts.skin
     facing *= _ear_factor(vertices, facing, parts)
 
-    soft = _blur(small, max(1.0, 1.5 / map_mm))
+    soft = _blur(soft, max(1.0, 1.5 / map_mm))
     colour = sample_image(soft, on_map[:, :2]).astype(np.float64)
     skin = model_of(colour, facing * parts.core, SKIN_FLOOR, LEAST_SKIN)
+    # beside the face an imperfect outline shows background, so hair hanging there must be seen squarely
+    maybe_hair = np.maximum(parts.maybe_hair, parts.beside * smoothstep(0.45, 0.75, cosine))
     sample, sample_weights = np.zeros((0, 3)), np.zeros(0)
     if skin is not None:
         sure = facing * sample_image(confidence[..., None], on_map[:, :2])[:, 0]
-        beyond = _hair_beyond(
+        beyond = hair_beyond(
             vertices + HAIR_THICKNESS_MM * normals, camera, pixels, seen.triangle, low, map_scale, parts, skin
         )
         sample = np.concatenate((colour, beyond))
-        own = hair_weights(parts, colour, sure, skin)
-        likely = own * _far_from_border(colour, pixels)
+        own = hair_weights(parts, maybe_hair, colour, sure, skin)
+        likely = own * far_from_border(colour, pixels)
         own = likely if likely.sum() > LEAST_HAIR else own * smoothstep(0.3, 0.6, cosine)
         sample_weights = np.concatenate((own, np.full(len(beyond), 0.5)))
         hair = model_of(sample, sample_weights, HAIR_FLOOR, LEAST_HAIR)
-        roles = interpolate(seen, np.column_stack((parts.strict, parts.maybe_hair, parts.lid)), triangles)
+        roles = interpolate(seen, np.column_stack((parts.strict, maybe_hair, parts.lid, parts.plain)), triangles)
+        away = np.empty_like(confidence)
+        kernels.border_distance(seen.mask, away)
+        plain = roles[..., 3] * (1 - roles[..., 1])
+        trust = spill_trust(soft, ~seen.mask, away * map_mm, outline_mm, plain, skin, SPILL_MM)
         skin_map, skin_offset = skin.affine
         hair_map, hair_offset = hair.affine if hair is not None else NO_COLOUR
         kernels.trust_colours(
-            soft, roles, seen.triangle, skin_map, skin_offset, hair_map, hair_offset, skin.redness, confidence
+            soft, roles, seen.triangle, skin_map, skin_offset, hair_map, hair_offset, skin.redness, trust, confidence
         )
+        confidence *= widen(trust, RIM_MM / map_mm)
     weight = facing * sample_image(confidence[..., None], on_map[:, :2])[:, 0]
 
-    step = int(max(1, 2 ** np.floor(np.log2(max(1.0, pixels_per_mm * texel_mm / 0.9)))))
-    photo = np.asarray(Image.fromarray(crop).reduce(step)) if step > 1 else np.ascontiguousarray(crop)
     return View(
-        photo,
+        np.asarray(picture),
         1.0 / step,
         screen.astype(np.float32),
         seen.depth,
@@ -195,6 +210,7 @@ def see(
         weight,
         colour,
         pixels_per_mm * np.clip(cosine, 0, 1),
+        maybe_hair,
         skin,
         sample,
         sample_weights,
@@ -231,62 +247,10 @@ def _ear_factor(vertices: FloatArray, facing: FloatArray, parts: Parts) -> Float
     return factor
 
 
-def _hair_beyond(
-    shell: FloatArray,
-    camera: Camera,
-    pixels: Pixels,
-    triangle: npt.NDArray[np.int32],
-    corner: npt.NDArray[np.integer[Any]],
-    map_scale: float,
-    parts: Parts,
-    skin: ColourModel,
-) -> FloatArray:
-    """Colours of hair that stands off the scalp: outside the mesh's outline, neither skin nor background.
-
-    Parameters
-    ----------
-    shell : (V, 3) float
-        The head grown by the thickness of hair.
-    camera : Camera
-    pixels : (H, W, 3) uint8
-    triangle : (h, w) int32
-        What the map shows, -1 outside the mesh.
-    corner : (2,) int
-        The crop's upper left pixel.
-    map_scale : float
-    parts : Parts
-    skin : ColourModel
-
-    Returns
-    -------
-    (n, 3) float
-        sRGB, 0-1.
-    """
-    height, width = pixels.shape[:2]
-    at = camera.project(shell[parts.scalp > 0.5])
-    at = np.rint(at[np.isfinite(at).all(1)]).astype(int)
-    at = at[((at >= 0) & (at < (width, height))).all(1)]
-    on_map = np.rint((at - corner + 0.5) * map_scale - 0.5).astype(int)
-    inside = ((on_map >= 0) & (on_map < triangle.shape[::-1])).all(1)
-    outside = ~inside
-    outside[inside] = triangle[on_map[inside, 1], on_map[inside, 0]] < 0
-    colours = pixels[at[outside, 1], at[outside, 0]] / 255.0
-    out: FloatArray = colours[_far_from_border(colours, pixels) & (skin.distance(colours) > BALD)]
-    return out if len(out) > 0.2 * max(len(colours), 20) else out[:0]
-
-
-def _far_from_border(colours: FloatArray, pixels: Pixels) -> npt.NDArray[np.bool_]:
-    """Tell which colours (n, 3) are not those of the picture's upper border, which is mostly background."""
-    height, width = pixels.shape[:2]
-    rows, columns = np.linspace(0, height // 2, 40).astype(int), np.linspace(0, width - 1, 40).astype(int)
-    border = np.concatenate([pixels[rows, 0], pixels[rows, width - 1], pixels[0, columns]]) / 255.0
-    squared = (colours**2).sum(1)[:, None] + (border**2).sum(1) - 2 * colours @ border.T
-    out: npt.NDArray[np.bool_] = (squared < 0.01).mean(1) < 0.03
-    return out
-
-
-def _outline_trust(triangle: npt.NDArray[np.int32], depth: FloatArray, parts: Parts, map_mm: float) -> FloatArray:
-    """Trust in each map pixel from its distance to outlines, folds in depth, eyes and mouth."""
+def _outline_trust(
+    triangle: npt.NDArray[np.int32], depth: FloatArray, parts: Parts, map_mm: float
+) -> tuple[npt.NDArray[np.float32], FloatArray]:
+    """Trust in each map pixel from its distance to outlines, folds in depth, eyes and mouth; and the first in mm."""
     photographed = np.append(parts.photographed, False)[triangle]
     blocked = triangle < 0
     finite = np.where(np.isfinite(depth), depth, 1e6)
@@ -297,11 +261,11 @@ def _outline_trust(triangle: npt.NDArray[np.int32], depth: FloatArray, parts: Pa
     fold[1:] |= np.abs(np.diff(finite, axis=0)) > jump
     distance = np.empty(blocked.shape, np.float32)
     kernels.border_distance(blocked | fold, distance)
-    trust = smoothstep(GUARD_MM[0], GUARD_MM[1], distance * map_mm)
+    outline_mm = distance * map_mm
+    trust = smoothstep(GUARD_MM[0], GUARD_MM[1], outline_mm)
     # lids and lips lie close to eyeballs and teeth: a narrow guard band there
     kernels.border_distance(~photographed & ~blocked, distance)
-    out: FloatArray = (trust * smoothstep(0.5, 1.7, distance * map_mm) * photographed).astype(np.float32)
-    return out
+    return (trust * smoothstep(0.5, 1.7, distance * map_mm) * photographed).astype(np.float32), outline_mm
 
 
 def _blur(image: npt.NDArray[np.float32], radius: float) -> npt.NDArray[np.float32]:

@@ -14,7 +14,8 @@ from facefuse.learning.detector.data import (  # noqa: E402
     pyramid,
 )
 from facefuse.learning.detector.engine import make_batch, mirrored  # noqa: E402
-from facefuse.learning.detector.scenes import MIRROR_68, SceneComposer, shuffled_tiles, similarity  # noqa: E402
+from facefuse.learning.detector.pieces import MIRROR_68, shuffled_tiles, similarity  # noqa: E402
+from facefuse.learning.detector.scenes import SceneComposer  # noqa: E402
 
 
 def marked_face(seed):

@@ -108,7 +108,7 @@ def test_mirrored_faces_swap_left_and_right() -> None:
     points[:, 36:42, 0], points[:, 42:48, 0] = 45.0, 75.0
     points[:, 48:, 1], points[:, 36:48, 1] = 80.0, 40.0
     faces = dataclasses.replace(faces, points=points, weight=np.ones((6, 72), np.float32))
-    config = dataclasses.replace(TINY, batch=40, augment=AugmentConfig(roll_deg=0.0))
+    config = dataclasses.replace(TINY, batch=40, augment=AugmentConfig(roll_deg=0.0, any_roll=0.0))
     batch = make_batch(faces, made_up_backgrounds(), np.full(6, 1 / 6), config, 0)
     eyes = batch.target[:40, 36:48, 0].reshape(40, 2, 6).mean(-1)
     assert (eyes[:, 0] < eyes[:, 1]).all()  # the subject's right eye stays on the image's left

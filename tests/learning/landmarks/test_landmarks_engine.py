@@ -81,7 +81,7 @@ def test_split_keeps_groups_together() -> None:
 def test_presets_and_overrides() -> None:
     config = with_overrides(PRESETS["cpu"], batch=8)
     assert config.batch == 8
-    assert [config.size_at(s) for s in (0, config.stages[0][1] - 1, config.stages[0][1])] == [80, 80, 120]
+    assert [TINY.size_at(s) for s in (0, 2, 3, 99)] == [48, 48, 64, 64]
     with pytest.raises(ValueError, match="unknown training settings: wings"):
         with_overrides(config, wings=2)
 

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
-
+import onnxruntime  # noqa: E402
 from landmarks_sample import TINY  # noqa: E402
 
 from facefuse.detection.landmarks import LandmarkNetwork  # noqa: E402
@@ -40,10 +40,11 @@ def test_folding_batch_norm_changes_nothing() -> None:
             torch.testing.assert_close(a, b, rtol=1e-3, atol=2e-3)
 
 
-def test_exported_file_agrees_with_the_network_and_opens_in_the_runtime(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [80, 120])
+def test_exported_file_agrees_with_the_network_and_opens_in_the_runtime(tmp_path: Path, size: int) -> None:
     network, path = used_network(), tmp_path / "net.onnx"
-    export_onnx(network, np.array([4, 33]), path)
-    parity = check_parity(network, path, crops(3))
+    export_onnx(network, np.array([4, 33]), size, path)
+    parity = check_parity(network, path, crops(3)[:, :size, :size])
     assert parity.points_px < 0.1
     assert parity.score < 0.01
     runtime = LandmarkNetwork(path)
@@ -52,12 +53,26 @@ def test_exported_file_agrees_with_the_network_and_opens_in_the_runtime(tmp_path
     assert found.points68.shape == (68, 2)
     assert found.mesh.shape == (2, 2)
     assert (found.sigma68 > 0).all()
+    assert runtime.crop_size == size
+
+
+def test_points_are_in_pixels_of_the_crop(tmp_path: Path) -> None:
+    network = used_network()
+    picture = torch.randint(0, 256, (1, 80, 80, 3), dtype=torch.uint8)
+    export_onnx(network, np.array([4, 33]), 80, tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"))
+    points, log_sigma = session.run(["points", "log_sigma"], {"crops": picture.numpy()})
+    with torch.inference_mode():
+        reference, reference_log_sigma, _ = network(picture)
+    # The network speaks of a 120-pixel crop: edges fall on edges, spreads shrink with the crop.
+    np.testing.assert_allclose(points + 0.5, (reference.numpy() + 0.5) / 1.5, atol=0.1)
+    np.testing.assert_allclose(log_sigma, reference_log_sigma.numpy() - np.log(1.5), atol=0.05)
 
 
 def test_export_is_reproducible_and_stores_halves(tmp_path: Path) -> None:
     network = used_network()
     for name in ("a", "b"):
-        export_onnx(network, np.array([4, 33]), tmp_path / name)
+        export_onnx(network, np.array([4, 33]), 80, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     kinds = {t.data_type for t in onnx.load(tmp_path / "a").graph.initializer if np.prod(t.dims) >= 256}
     assert kinds == {onnx.TensorProto.FLOAT16}

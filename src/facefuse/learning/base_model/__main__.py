@@ -7,6 +7,8 @@ Command: ``python -m facefuse.learning.base_model --ict ict_facekit_light.npz --
 from __future__ import annotations
 
 import argparse
+import hashlib
+import sys
 from pathlib import Path
 
 from facefuse.learning.base_model.build import build_model
@@ -24,6 +26,11 @@ def main() -> None:
     data = model_to_bytes(model)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_bytes(data)
+    sys.stdout.write(
+        f"{options.out}: {model.vertex_count} vertices, {len(model.triangles)} triangles, "
+        f"{model.identity_count} identity modes, {model.expression_count} expressions, "
+        f"{len(data) / 1e6:.2f} MB, SHA-256 {hashlib.sha256(data).hexdigest()}\n"
+    )
 
 
 if __name__ == "__main__":

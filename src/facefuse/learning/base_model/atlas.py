@@ -108,7 +108,7 @@ def embed(
         p, q = points[to] - points[at], points[third] - points[at]
         norm = np.linalg.norm(p, axis=1) * np.linalg.norm(q, axis=1)
         cosine = np.clip((p * q).sum(1) / np.maximum(norm, 1e-12), -0.999, 1)
-        return np.sqrt((1 - cosine) / (1 + cosine))
+        return np.asarray(np.sqrt((1 - cosine) / (1 + cosine)))
 
     a, b = edges[:, 0], edges[:, 1]
     length = np.maximum(np.linalg.norm(points[a] - points[b], axis=1), 1e-3)
@@ -229,7 +229,7 @@ def _mirror_of_points(points: Floats) -> Ints:
 
 def _area3(points: Floats, triangles: Ints) -> Floats:
     a, b, c = (points[triangles[:, k]] for k in range(3))
-    return np.maximum(np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2, 1e-6)
+    return np.asarray(np.maximum(np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2, 1e-6))
 
 
 def _area2(uv: Floats, triangles: Ints) -> Floats:

@@ -26,20 +26,22 @@ from facefuse.learning.base_model.mesh_points import mirror_partners, read_canon
 from facefuse.learning.base_model.places import photo_landmarks, photo_mesh_points
 from facefuse.learning.base_model.rims import close_lids, close_lips
 from facefuse.learning.base_model.skin import EYE_SOCKET, MOUTH_BAG, SKIN, Part, build_skin
-from facefuse.learning.base_model.statistics import arkit_expressions, orthogonal_modes
+from facefuse.learning.base_model.statistics import arkit_expressions, orthogonal_modes, vertex_areas
 from facefuse.morphable.model import FaceModel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-IDENTITY_MODES = 80
-MOUTH_RECESS_MM = 1.5
+IDENTITY_MODES = 90
+FACE_SHARE = 0.85
+"""Weight of ICT's narrow face in the metric that ranks modes; the rest of the skin has the remainder."""
+MOUTH_RECESS_MM = 2.0
 """ICT's lips stay a little open at rest; teeth and gums are moved back so that they do not shine through."""
 ATLAS_WEIGHTS = {
-    "scalp": 0.14,
-    "neck": 0.25,
-    "ear_left": 0.5,
-    "ear_right": 0.5,
+    "scalp": 0.09,
+    "neck": 0.18,
+    "ear_left": 0.45,
+    "ear_right": 0.45,
     "nose": 1.3,
     "eyelid_left": 2.5,
     "eyelid_right": 2.5,
@@ -94,13 +96,16 @@ def build_model(ict_path: Path, canonical_path: Path) -> FaceModel:
 
     outer = skin.triangles[skin.label == SKIN]
     landmarks = symmetrise(closest_surface_points(ict.mean[ict.landmarks68], mean, outer), IBUG_MIRROR, mirror, mean)
-    points68 = landmarks.on(mean)
+    points68 = landmarks.on(mean)  # ICT's own
+    photo68 = symmetrise(photo_landmarks(mean, outer), IBUG_MIRROR, mirror, mean)
+    marks = points68.copy()
+    marks[17:27] = photo68.on(mean)[17:27]  # ICT's own run above the brows
     skin_count = int(offsets[1])
-    fields = skin_fields(mean[:skin_count], skin, points68)
+    fields = skin_fields(mean[:skin_count], skin, marks)
     lips = np.intersect1d(np.flatnonzero(fields.lip < 0), outer)
     mean[:skin_count] += close_lips(mean[:skin_count], skin.triangles[skin.label != EYE_SOCKET], lips)
     mean = (mean + reflect(mean[mirror])) / 2
-    region = region_labels(mean, triangles, skin, gums, teeth, eyes, points68, fields)
+    region = region_labels(mean, triangles, skin, gums, teeth, eyes, marks, fields)
     anatomy = Anatomy([skin, gums, teeth], eyes, mean, triangles, region, mirror)
 
     weight = np.ones(len(outer))
@@ -116,8 +121,7 @@ def build_model(ict_path: Path, canonical_path: Path) -> FaceModel:
         mirror,
         mean,
     )
-    landmarks = symmetrise(photo_landmarks(mean, outer), IBUG_MIRROR, mirror, mean)
-    return assemble(ict, anatomy, uv, uv_triangles, landmarks, mesh_points, chart, albedo(anatomy, fields, offsets))
+    return assemble(ict, anatomy, uv, uv_triangles, photo68, mesh_points, chart, albedo(anatomy, fields, offsets))
 
 
 def skin_fields(points: Floats, skin: Part, landmarks: Floats) -> regions.SkinFields:
@@ -271,7 +275,12 @@ def assemble(
     skin = anatomy.parts[0]
     modes = np.stack([anatomy.carry(mode, eye) for mode, eye in zip(ict.identity, anatomy.eyes.identity, strict=True)])
     outer = skin.triangles[skin.label == SKIN]
-    identity = orthogonal_modes(modes, ict.parity, anatomy.mean, outer, anatomy.mirror, IDENTITY_MODES)
+    mask = np.zeros(len(anatomy.mean), dtype=bool)
+    narrow = np.asarray(skin.transfer[:, :NARROW_FACE_VERTICES].sum(1)).ravel() > 0.5
+    mask[np.intersect1d(np.flatnonzero(narrow), outer)] = True
+    area = vertex_areas(anatomy.mean, outer)
+    metric = np.where(mask, FACE_SHARE / area[mask].sum(), (1 - FACE_SHARE) / area[~mask].sum()) * area
+    identity = orthogonal_modes(modes, ict.parity, metric, anatomy.mirror, IDENTITY_MODES)
     shapes = {
         name: anatomy.carry(shape, eye)
         for name, shape, eye in zip(ict.expression_names, ict.expression, anatomy.eyes.expression, strict=True)
@@ -279,11 +288,6 @@ def assemble(
     shapes["eyeBlink_L"] = closed_lids(anatomy, shapes["eyeBlink_L"])
     shapes["eyeBlink_R"] = reflect(shapes["eyeBlink_L"])[anatomy.mirror]
     names, expression = arkit_expressions(shapes)
-    narrow = skin.transfer[:, :NARROW_FACE_VERTICES].sum(1)
-    mask = np.zeros(len(anatomy.mean), dtype=bool)
-    mask[: skin.transfer.shape[0]] = np.asarray(narrow).ravel() > 0.5
-    inner = np.zeros(len(anatomy.mean), dtype=bool)
-    inner[outer] = True
     return FaceModel(
         name="base",
         mean=anatomy.mean.astype(np.float32),
@@ -297,7 +301,7 @@ def assemble(
         region=anatomy.region,
         region_names=regions.REGION_NAMES,
         symmetric=anatomy.mirror,
-        face_mask=mask & inner,
+        face_mask=mask,
         landmarks68=landmarks.corners,
         landmarks68_weights=landmarks.weights.astype(np.float32),
         contours=contour_curves(landmarks, chart, anatomy.mean, anatomy.mirror),

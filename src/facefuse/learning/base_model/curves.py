@@ -38,7 +38,7 @@ class CurveSet:
 
     def start(self, line: int) -> Floats:
         """Return the first point of a curve, (3,)."""
-        return self.points[self.lines[line][0]]
+        return np.asarray(self.points[self.lines[line][0]])
 
     def _knots(self, line: int) -> tuple[Floats, Floats]:
         points = self.points[self.lines[line]]
@@ -110,7 +110,7 @@ def trace_curves(points: Floats, edges: set[tuple[int, int]], corners: set[int])
         v for v, around in graph.items() if len(around) == 2 and _sharp(points[around[0]], points[v], points[around[1]])
     }
     left = set(edges)
-    lines: list[Ints] = []
+    lines: list[list[int]] = []
 
     def walk(start: int, then: int) -> list[int]:
         chain = [start, then]

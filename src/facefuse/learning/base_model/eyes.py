@@ -18,6 +18,8 @@ RINGS_DEG = (4.0, 8.0, 13.0, 18.0, 23.0, 27.0, 34.0, 44.0, 57.0, 74.0, 95.0, 122
 PUPIL_DEG, IRIS_DEG = 8.0, 23.0
 """Outer angles of pupil and iris."""
 SEGMENTS = 24
+CORNEA_BULGE = 0.6
+"""Share of ICT's cornea bulge that is kept: half-closed lids move on straight lines and would let it through."""
 GAZE_DEG = {"eyeLookUp": (25.0, 0.0), "eyeLookDown": (-28.0, 0.0), "eyeLookIn": (0.0, -30.0), "eyeLookOut": (0.0, 30.0)}
 """Turn of the left eyeball at weight one: degrees up and to the subject's left (ICT Light moves the lids only)."""
 
@@ -77,7 +79,7 @@ def build_eyeballs(ict: IctModel) -> Eyeballs:
     filled = np.unique(which)
     profile_at = np.array([angle[which == b].mean() for b in filled])
     profile = np.array([np.linalg.norm(offset[which == b], axis=1).mean() for b in filled])
-    profile[profile_at > 60] = radius
+    profile = radius + CORNEA_BULGE * np.where(profile_at < 60, profile - radius, 0)
 
     right = np.cross([0.0, 1.0, 0.0], axis)
     right /= np.linalg.norm(right)
@@ -154,7 +156,7 @@ def _similarity(ours: Floats, theirs: Floats, displacement: Floats) -> Floats:
     shift = displacement.mean(0)
     spread = theirs - middle
     scale = (spread * (displacement - shift)).sum() / (spread**2).sum()
-    return shift + scale * (ours - middle)
+    return np.asarray(shift + scale * (ours - middle))
 
 
 def _gaze(pitch: float, yaw: float) -> Floats:
@@ -162,4 +164,4 @@ def _gaze(pitch: float, yaw: float) -> Floats:
     p, y = np.radians(pitch), np.radians(yaw)
     up = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
     left = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
-    return left @ up
+    return np.asarray(left @ up)

@@ -119,7 +119,7 @@ def split_quads(polygons: Ints, points: Floats) -> Ints:
 
 def reflect(points: Floats) -> Floats:
     """Mirror (..., 3) points or displacements at the plane x = 0."""
-    return points * np.array([-1.0, 1.0, 1.0])
+    return np.asarray(points * np.array([-1.0, 1.0, 1.0]))
 
 
 def fit_sphere(points: Floats) -> tuple[Floats, float]:

@@ -28,7 +28,7 @@ IBUG_MIRROR = np.array(
 )
 """Mirror partners of the iBUG landmarks."""
 
-CONTOUR_INWARD, CONTOUR_OUTWARD = (18.0, 48.0), 20.0
+CONTOUR_INWARD, CONTOUR_OUTWARD = (30.0, 55.0), 25.0
 """How far (mm, straight) slide curves run inwards over the cheek (beside the chin, at the ear) and past the jaw."""
 CONTOUR_CANDIDATES = 20
 
@@ -42,7 +42,7 @@ class SurfacePoints:
 
     def on(self, vertices: Floats) -> Floats:
         """Return the points (..., P, 3) on given vertices (..., V, 3)."""
-        return (vertices[..., self.corners, :] * self.weights[:, :, None]).sum(-2)
+        return np.asarray((vertices[..., self.corners, :] * self.weights[:, :, None]).sum(-2))
 
 
 def closest_surface_points(

@@ -53,7 +53,7 @@ def mirror_partners(points: Floats) -> Ints:
     _, partner = cKDTree(points).query(points * [-1, 1, 1])
     if not (partner[partner] == np.arange(len(points))).all():
         raise AssetError("the canonical face model is not symmetric; expected MediaPipe's")
-    return partner.astype(np.int64)
+    return np.asarray(partner, dtype=np.int64)
 
 
 def register(

@@ -35,7 +35,7 @@ SRGB = {
 }
 """Colours of the even skin (sRGB, 0-1)."""
 
-BROW_DROP, BROW_HALF_WIDTH = 2.0, (3.6, 1.6)
+BROW_DROP, BROW_HALF_WIDTH = 0.5, (3.6, 1.6)
 """Brows lie this far (mm) below their landmarks, and are this wide at the inner and outer end."""
 LID_REACH = 8.5
 """Skin closer than this (mm, along the surface) to a lid rim is eyelid."""
@@ -132,7 +132,7 @@ def _on_nose(points: Floats, landmarks: Floats) -> NDArray[np.bool_]:
     t = np.clip((top - points[:, 1]) / (top - base), 0, 1)
     half = np.interp(t, [0, 0.5, 0.78, 1], [7.5, 11.5, 20.0, 17.0])
     height = (points[:, 1] < top + 2) & (points[:, 1] > base - 1.0)
-    return height & (np.abs(points[:, 0]) < half)
+    return np.asarray(height & (np.abs(points[:, 0]) < half))
 
 
 def is_ear(points: Floats) -> NDArray[np.bool_]:

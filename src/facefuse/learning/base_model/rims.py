@@ -18,7 +18,7 @@ OVERLAP_MM = 0.25
 """How far the upper rim closes over the lower one."""
 LIP_REACH_MM = 9.0
 """What is farther than this (along the surface) from where the lips meet keeps still when they are closed."""
-LIP_LAP_MM, LIP_BIN_MM = 0.2, 2.0
+LIP_LAP_MM, LIP_BIN_MM = 1.0, 2.0
 """How far the lips pass each other, and the width of the bins in which their nearest points are sought."""
 SMOOTHING = 200.0
 """Strength of the smoothing of the displacement over the lids, relative to the wish to keep it."""
@@ -150,7 +150,7 @@ def _distance(points: Floats, triangles: Ints, rim: Ints) -> Floats:
     length = np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
     n = len(points)
     graph = sparse.csr_matrix((length, (edges[:, 0], edges[:, 1])), shape=(n, n))
-    return sparse.csgraph.dijkstra(graph, directed=False, indices=rim, min_only=True)
+    return np.asarray(sparse.csgraph.dijkstra(graph, directed=False, indices=rim, min_only=True))
 
 
 def _laplace(points: Floats, triangles: Ints) -> tuple[sparse.csr_matrix, Floats]:

@@ -173,7 +173,7 @@ def local_edge_length(surface: Surface, rounds: int = 3) -> Floats:
     mean = touch @ area / count
     for _ in range(rounds):
         mean = touch @ mean[surface.triangles].mean(1) / count
-    return np.sqrt(2 * mean)
+    return np.asarray(np.sqrt(2 * mean))
 
 
 def skin_size(surface: Surface, ict: IctModel, target: int) -> Floats:
@@ -194,16 +194,16 @@ def skin_size(surface: Surface, ict: IctModel, target: int) -> Floats:
     size = np.where(skin & is_ear(surface.points), 0.8 * size, size)
     size = np.where(skin, np.minimum(size, 0.65 + 0.14 * rims["lids"]), size)
     size = np.where(skin, np.minimum(size, 0.95 + 0.14 * rims["lips"]), size)
-    size = np.where(inside, 0.9 + 0.4 * np.minimum(rims["lids"], rims["lips"]), size)
+    size = np.where(inside, 0.9 + 0.6 * np.minimum(rims["lids"], rims["lips"]), size)
     size = limit_gradient(size, surface.graph(), 0.28)
     share = surface.areas()
     chosen = surface.label == SKIN
     on_triangle = size[surface.triangles].min(1)  # both sides of a rim shall want the same
     expected = 2 * (share / (np.sqrt(3) / 2 * on_triangle**2))[chosen].sum()
-    return on_triangle * np.sqrt(expected / target)
+    return np.asarray(on_triangle * np.sqrt(expected / target))
 
 
-def build_skin(ict: IctModel, target: int = 7900) -> Part:
+def build_skin(ict: IctModel, target: int = 7500) -> Part:
     """Remesh skin, mouth bag and left eye socket of the half head and mirror the result."""
     triangles, label = half_of(ict, {"skin": SKIN, "mouth_socket": MOUTH_BAG, "eye_socket_left": EYE_SOCKET})
     transfer, triangles, label = cut_by_plane(ict.mean, triangles, label, NECK_POINT, NECK_NORMAL)

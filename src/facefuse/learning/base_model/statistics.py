@@ -57,30 +57,29 @@ def vertex_areas(points: Floats, triangles: Ints) -> Floats:
     return out
 
 
-def orthogonal_modes(modes: Floats, parity: Ints, mean: Floats, skin: Ints, mirror: Ints, count: int) -> Floats:
+def orthogonal_modes(modes: Floats, parity: Ints, weight: Floats, mirror: Ints, count: int) -> Floats:
     """Turn modes with N(0, 1) coefficients into orthogonal ones with N(0, 1) coefficients, strongest first.
 
     A rotation of the coefficients keeps their distribution, so the new modes are a rotation of the old that makes them
-    orthogonal under the area-weighted metric of the skin. Symmetric and antisymmetric modes are kept apart, so every
-    new mode is exactly one or the other.
+    orthogonal under the metric. Symmetric and antisymmetric modes are kept apart, so every new mode is exactly one or
+    the other.
 
     Parameters
     ----------
     modes : (M, V, 3) float
     parity : (M,) int
         +1 symmetric, -1 antisymmetric.
-    mean : (V, 3) float
-    skin : (F, 3) int
-        The triangles of the metric.
+    weight : (V,) float
+        The metric: the area each vertex stands for.
     mirror : (V,) int
     count : int
         How many to keep.
     """
-    weight = np.sqrt(vertex_areas(mean, skin))
+    root = np.sqrt(weight)
     found: list[tuple[float, Floats]] = []
     for sign in (1, -1):
         own = modes[parity == sign]
-        flat = (own * weight[:, None]).reshape(len(own), -1)
+        flat = (own * root[:, None]).reshape(len(own), -1)
         values, vectors = np.linalg.eigh(flat @ flat.T)
         for value, vector in zip(values, vectors.T, strict=True):
             mode = np.tensordot(vector, own, axes=1)

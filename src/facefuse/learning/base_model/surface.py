@@ -108,7 +108,7 @@ class Surface:
     def areas(self) -> Floats:
         """Return the triangles' areas (T,)."""
         a, b, c = (self.points[self.triangles[:, k]] for k in range(3))
-        return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+        return np.asarray(np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2)
 
     def graph(self) -> sparse.csr_matrix:
         """Return the edge graph (V, V) with lengths."""
@@ -120,7 +120,7 @@ class Surface:
 
     def distance(self, seeds: Ints) -> Floats:
         """Return the distance (V,) along edges from the nearest of some vertices."""
-        return dijkstra(self.graph(), directed=False, indices=seeds, min_only=True)
+        return np.asarray(dijkstra(self.graph(), directed=False, indices=seeds, min_only=True))
 
 
 def closest_on_triangles(points: Floats, triangle: Ints, surface: Surface) -> tuple[Floats, Floats]:
@@ -137,4 +137,4 @@ def limit_gradient(size: Floats, graph: sparse.csr_matrix, slope: float) -> Floa
     """
     n = len(size)
     joined = sparse.bmat([[graph, None], [sparse.csr_matrix(size[None] / slope), sparse.csr_matrix((1, 1))]]).tocsr()
-    return dijkstra(joined, directed=False, indices=n)[:n] * slope
+    return np.asarray(dijkstra(joined, directed=False, indices=n)[:n] * slope)

@@ -34,6 +34,7 @@ class DetectorConfig:
     save_every: int = 256
     """A multiple of 16, as is `validate_every`."""
     validate_every: int = 1536
+    validation_scenes: int = 160
 
 
 PRESETS: dict[str, DetectorConfig] = {

@@ -98,7 +98,7 @@ class DetectorTrainer:
         self.step = 0
         self.hard = HardSpots(np.zeros(0, np.int64), np.zeros((0, 2), np.float32), np.zeros(0, np.float32))
         self.validation = validation
-        self.scenes = validation_scenes(validation, config.scene_size)
+        self.scenes = validation_scenes(validation, config.scene_size, config.validation_scenes)
         self._pool: tuple[int, list[Scene], NDArray[np.int64]] = (-1, [], np.zeros(0, np.int64))
         out.mkdir(parents=True, exist_ok=True)
         (out / "config.json").write_text(json.dumps(asdict(config), indent=1))

@@ -6,16 +6,25 @@ border says nothing about a face. A scene is a function of the data, the seed an
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
 from facefuse.learning.detector.compose import finish, paste, visible_share
 from facefuse.learning.detector.data import IGNORED_ROLL_DEG, Source, TrainingData, face_square, five_points
+from facefuse.learning.detector.pieces import (
+    MIRROR_68,
+    clothes_window,
+    compress,
+    corner_window,
+    random_outline,
+    shuffled_tiles,
+    similarity,
+    soften,
+    texture,
+)
 
 F32 = NDArray[np.float32]
 SMALLEST_FACE = 14.0
@@ -73,11 +82,11 @@ class SceneComposer:
         """The next scene."""
         self._reset()
         kind = self.rng.random()
-        if kind < 0.42:
+        if kind < 0.4:
             self._photo_with_faces()
-        elif kind < 0.67:
+        elif kind < 0.62:
             self._collage()
-        elif kind < 0.87:
+        elif kind < 0.82:
             self._portrait()
         else:
             self._face_free()
@@ -128,8 +137,9 @@ class SceneComposer:
 
     def _face_free(self) -> None:
         self._fill_background()
-        for _ in range(self.rng.integers(0, 14)):
-            self._face_free_piece(*self._random_place(10, 0.8 * self.size))
+        if self.rng.random() < 0.5:
+            for _ in range(self.rng.integers(1, 14)):
+                self._face_free_piece(*self._random_place(10, 0.8 * self.size))
 
     # -- pieces --------------------------------------------------------------------------------------------------
 
@@ -143,22 +153,6 @@ class SceneComposer:
             if all(max(abs(x - r[0]), abs(y - r[1])) > 0.6 * (side + r[2]) for r in self.rows):
                 return float(x), float(y)
         return None
-
-    def _outline(self) -> F32:
-        """A random outline in polar form: rectangle (empty), superellipse or irregular blob."""
-        kind = self.rng.random()
-        if kind < 0.4:
-            return np.empty(0, np.float32)
-        angle = np.linspace(-math.pi, math.pi, 96, endpoint=False)
-        if kind < 0.75:
-            power = self.rng.uniform(1.8, 6)
-            return ((np.abs(np.cos(angle)) ** power + np.abs(np.sin(angle)) ** power) ** (-1 / power)).astype(
-                np.float32
-            )
-        waves = sum(
-            self.rng.uniform(-0.12, 0.12) * np.cos(k * angle + self.rng.uniform(0, 2 * math.pi)) for k in range(2, 7)
-        )
-        return np.clip(1.0 + np.asarray(waves), 0.75, 1.3).astype(np.float32)
 
     def _draw(
         self,
@@ -199,7 +193,7 @@ class SceneComposer:
             source.levels[level],
             to_source,
             level_window,
-            self._outline() if outline is None else outline,
+            random_outline(self.rng) if outline is None else outline,
             max(feather, 1e-3),
             gain.astype(np.float32),
             bias.astype(np.float32),
@@ -276,9 +270,25 @@ class SceneComposer:
         self._face_free_piece(row[0] + away * math.cos(toward), row[1] + away * math.sin(toward), extent)
 
     def _fill_background(self) -> None:
-        """Cover the canvas with a window of a background, half of the time about a place that fooled the network."""
+        """Cover the canvas with a window of a background, or a blend of two, at times in false colours.
+
+        There are few face-free photos; turned by any angle, blended and recoloured they show many more patterns.
+        """
+        self._draw_background(self.hard is not None and self.rng.random() < self.hard_share)
+        if self.rng.random() < 0.2:
+            below = self.canvas.copy()
+            self._draw_background(False)
+            share = np.float32(self.rng.uniform(0.3, 0.7))
+            self.canvas = share * self.canvas + (np.float32(1.0) - share) * below
+        if self.rng.random() < 0.15:
+            self.canvas = np.ascontiguousarray(self.canvas[..., self.rng.permutation(3)])
+        if self.rng.random() < 0.05:
+            self.canvas = np.float32(255.0) - self.canvas
+
+    def _draw_background(self, fooling: bool) -> None:
+        """Cover the canvas with a window of a background, about a place that fooled the network if so asked."""
         backgrounds = self.data.backgrounds
-        if self.hard is not None and len(self.hard.index) and self.rng.random() < self.hard_share:
+        if fooling and self.hard is not None and len(self.hard.index):
             k = self.rng.integers(len(self.hard.index))
             source = backgrounds[self.hard.index[k]]
             centre = self.hard.centre[k]
@@ -289,18 +299,24 @@ class SceneComposer:
             centre = np.array([self.rng.uniform(0, source.size[0]), self.rng.uniform(0, source.size[1])])
         width, height = source.size
         half = self.size / 2 / scale
-        angle = self.rng.normal(0, 0.1) if self.rng.random() < 0.5 else 0.0
+        angle = self._background_angle()
         centre = np.clip(centre, min(half, width / 2), [max(width - half, width / 2), max(height - half, height / 2)])
         window = (float(centre[0]), float(centre[1]), 2.0 * half, 2.0 * half)
         middle = self.size / 2
         mirror = bool(self.rng.random() < 0.5)
         self._draw(source, window, middle, middle, scale, angle, mirror, 1e-3, np.empty(0, np.float32))
 
+    def _background_angle(self) -> float:
+        kind = self.rng.random()
+        if kind < 0.4:
+            return 0.0
+        return float(self.rng.normal(0, 0.15) if kind < 0.6 else self.rng.uniform(-math.pi, math.pi))
+
     def _face_free_piece(self, x: float, y: float, extent: float) -> None:
         """Paste something that is not a face: background, a crop's corner, clothes, shuffled tiles, a texture."""
         kind = self.rng.random()
         feather = self._feather()
-        angle = self.rng.uniform(-0.9, 0.9) if self.rng.random() < 0.5 else 0.0
+        angle = self._background_angle()
         mirror = bool(self.rng.random() < 0.5)
         if kind < 0.55:
             source = self.data.backgrounds[self.rng.integers(len(self.data.backgrounds))]
@@ -308,24 +324,17 @@ class SceneComposer:
             half = np.array([1.0, self.rng.uniform(0.6, 1.6)]) * share * 160.0
         elif kind < 0.72:
             source = self.data.faces[self.rng.integers(len(self.data.faces))]
-            window = self._corner(source)
+            window = corner_window(source, self.rng)
             if window is None:
                 return
             self._draw(source, window, x, y, extent / (2 * max(window[2:])), angle, mirror, feather)
             return
         elif kind < 0.82 and self.data.studio:
             source = self.data.studio[self.rng.integers(len(self.data.studio))]
-            assert source.points68 is not None
-            low = float(source.points68[:, 1].max()) + 4
-            room = source.size[1] - low
-            if room < 24:
+            window = clothes_window(source, self.rng)
+            if window is None:
                 return
-            half_height = self.rng.uniform(0.25, 0.5) * room
-            half_width = min(half_height * self.rng.uniform(0.7, 1.6), source.size[0] / 2)
-            cy = self.rng.uniform(low + half_height, source.size[1] - half_height)
-            cx = self.rng.uniform(half_width, source.size[0] - half_width)
-            window = (cx, cy, half_width, half_height)
-            self._draw(source, window, x, y, extent / (2 * max(half_width, half_height)), angle, mirror, feather)
+            self._draw(source, window, x, y, extent / (2 * max(window[2:])), angle, mirror, feather)
             return
         elif kind < 0.92:
             source = shuffled_tiles(self.data.faces[self.rng.integers(len(self.data.faces))], self.rng)
@@ -339,30 +348,6 @@ class SceneComposer:
         cy = self.rng.uniform(half[1], max(height - half[1], half[1] + 1e-3))
         window = (float(cx), float(cy), float(half[0]), float(half[1]))
         self._draw(source, window, x, y, extent / (2 * float(half.max())), angle, mirror, feather)
-
-    def _corner(self, source: Source) -> tuple[float, float, float, float] | None:
-        """A window of a crop that stays clear of its face but for its outermost part, or None if there is no room."""
-        assert source.points68 is not None
-        cx, cy, side = face_square(source.points68)
-        edges = (
-            cx - 0.46 * side,
-            source.size[0] - cx - 0.46 * side,
-            cy - 0.46 * side,
-            source.size[1] - cy - 0.46 * side,
-        )
-        k = int(self.rng.integers(4))
-        if edges[k] < 14:
-            return None
-        thick = edges[k] / 2
-        along = min(thick * self.rng.uniform(1.0, 2.2), source.size[0] / 2)
-        place = self.rng.uniform(along, source.size[0] - along)
-        if k == 0:
-            return thick, place, thick, along
-        if k == 1:
-            return source.size[0] - thick, place, thick, along
-        if k == 2:
-            return place, thick, along, thick
-        return place, source.size[1] - thick, along, thick
 
     # -- the whole scene -----------------------------------------------------------------------------------------
 
@@ -383,76 +368,13 @@ class SceneComposer:
         grey = 1.0 if rng.random() < 0.15 else (rng.uniform(-0.4, 0.7) if rng.random() < 0.4 else 0.0)
         noise = rng.standard_normal(16001, np.float32) * (rng.uniform(1, 14) if rng.random() < 0.3 else 0.3)
         if rng.random() < 0.25:
-            self.canvas = _soften(self.canvas, float(rng.uniform(0.4, 1.6)))
+            self.canvas = soften(self.canvas, float(rng.uniform(0.4, 1.6)))
         pixels = np.empty((self.size, self.size, 3), np.uint8)
         finish(self.canvas, noise, gain.astype(np.float32), bias.astype(np.float32), gamma, grey, pixels)
         if rng.random() < 0.4:
-            pixels = _compress(pixels, int(rng.integers(20, 95)))
+            pixels = compress(pixels, int(rng.integers(20, 95)))
         return Scene(
             pixels,
             np.array(faces, np.float32).reshape(-1, 13),
             np.array(ignored, np.float32).reshape(-1, 3),
         )
-
-
-def similarity(scale: float, angle: float, mirror: bool) -> tuple[float, float, float, float]:
-    """The four numbers, by rows, of a scaling, rotation and, before them, mirroring of x."""
-    cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
-    return (-cosine if mirror else cosine), -sine, (-sine if mirror else sine), cosine
-
-
-def _soften(canvas: F32, sigma: float) -> F32:
-    image = Image.fromarray(np.clip(canvas, 0, 255).astype(np.uint8))
-    return np.asarray(image.filter(ImageFilter.BoxBlur(sigma)), np.float32)
-
-
-def _compress(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
-    with Image.open(buffer) as image:
-        return np.asarray(image)
-
-
-def shuffled_tiles(source: Source, rng: np.random.Generator) -> Source:
-    """A face crop cut into 4 x 4 tiles in random order: the face's colours and edges without its arrangement."""
-    pixels = source.levels[0]
-    size = min(pixels.shape[:2]) // 4 * 4
-    tiles = (
-        pixels[:size, :size].reshape(4, size // 4, 4, size // 4, 3).swapaxes(1, 2).reshape(16, size // 4, size // 4, 3)
-    )
-    mixed = tiles[rng.permutation(16)].reshape(4, 4, size // 4, size // 4, 3).swapaxes(1, 2).reshape(size, size, 3)
-    return Source((np.ascontiguousarray(mixed), np.ascontiguousarray(mixed[::2, ::2])))
-
-
-def texture(rng: np.random.Generator) -> Source:
-    """A random pattern: smooth noise, stripes, dots or a gradient, in random colours."""
-    y, x = np.mgrid[0:64, 0:64] / 64.0
-    angle, turns = rng.uniform(0, math.pi), rng.uniform(0.5, 10)
-    along = math.cos(angle) * x + math.sin(angle) * y
-    across = math.cos(angle) * y - math.sin(angle) * x
-    kind = rng.integers(4)
-    if kind == 0:
-        small = rng.random((int(rng.integers(2, 9)),) * 2, np.float32)
-        value = np.asarray(Image.fromarray(small).resize((64, 64), Image.Resampling.BICUBIC))
-    elif kind == 1:
-        value = 0.5 + 0.5 * np.sin(2 * math.pi * turns * along)
-    elif kind == 2:
-        value = (np.sin(2 * math.pi * turns * along) * np.sin(2 * math.pi * turns * across) > 0.3).astype(np.float64)
-    else:
-        value = along
-    first, second = rng.uniform(0, 255, 3), rng.uniform(0, 255, 3)
-    pixels = first + value[..., None] * (second - first)
-    return Source((np.clip(pixels, 0, 255).astype(np.uint8),))
-
-
-MIRROR_68 = np.array(
-    [
-        *range(16, -1, -1),
-        *range(26, 16, -1),
-        *(27, 28, 29, 30, 35, 34, 33, 32, 31),
-        *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
-        *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),
-        *(64, 63, 62, 61, 60, 67, 66, 65),
-    ]
-)
-"""Order of the 68 iBUG points in the mirror image."""

@@ -15,7 +15,7 @@ MATCH_IOU = 0.4
 ALLOWED_FALSE_ALARMS = 2
 
 
-def validation_scenes(data: TrainingData, size: int, count: int = 160) -> list[Scene]:
+def validation_scenes(data: TrainingData, size: int, count: int) -> list[Scene]:
     """The fixed scenes that a run is judged on."""
     composer = SceneComposer(data, size, np.random.default_rng(7))
     return [composer.compose() for _ in range(count)]
@@ -40,9 +40,7 @@ def validate(network: nn.Module, scenes: list[Scene], backgrounds: list[Source],
     The strict threshold is the lowest at which the backgrounds give no more than `ALLOWED_FALSE_ALARMS`.
     """
     network.eval()
-    alarms = np.concatenate(
-        [candidates_in(network, source.levels[0], 0.05, device).scores for source in backgrounds]
-    )
+    alarms = np.concatenate([candidates_in(network, source.levels[0], 0.05, device).scores for source in backgrounds])
     ranked = np.sort(alarms)[::-1]
     strict = float(ranked[ALLOWED_FALSE_ALARMS]) if len(ranked) > ALLOWED_FALSE_ALARMS else 0.05
     scores: list[float] = []

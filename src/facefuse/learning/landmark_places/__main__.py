@@ -35,7 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--aflw", type=Path, required=True, help="folder with labels.npz and mesh_labels.npz")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--per-bin", type=int, default=70, help="photos per 20 degrees of yaw")
+    parser.add_argument("--per-bin", type=int, default=50, help="photos per 20 degrees of yaw")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     observations, partner = read_observations(chosen.aflw, chosen.per_bin, chosen.seed)

@@ -14,7 +14,6 @@ from .config import PRESETS
 from .data import read_backgrounds, read_faces, split
 from .engine import evaluate, train
 from .export import check_parity, export_onnx
-from .network import CROP_SIZE
 
 _TRAINING_BACKGROUNDS = 300  # the rest of the archive measures false alarms
 _BACKGROUND_SIDE_PX = 320
@@ -55,10 +54,11 @@ def main() -> None:
     backgrounds = read_backgrounds(command.backgrounds, _TRAINING_BACKGROUNDS, _BACKGROUND_SIDE_PX)
     state = train(faces, held_out, backgrounds, config, command.out)
     model = command.out / "landmarks.onnx"
-    export_onnx(state.average, faces.mesh_indices, model)
-    crops, _ = plain_crops(held_out.photos, held_out.points, CROP_SIZE)
+    size = config.size_at(config.steps)
+    export_onnx(state.average, faces.mesh_indices, size, model)
+    crops, _ = plain_crops(held_out.photos, held_out.points, size)
     measures = {
-        "held_out_nme_percent": evaluate(state.average, held_out, CROP_SIZE, config.device),
+        "held_out_nme_percent": evaluate(state.average, held_out, size, config.device),
         "onnx_parity": asdict(check_parity(state.average, model, crops[:64])),
         "bytes": model.stat().st_size,
     }

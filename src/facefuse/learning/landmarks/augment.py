@@ -76,6 +76,7 @@ def random_placement(points68: Array, config: AugmentConfig, rng: np.random.Gene
     n = len(points68)
     limit = math.radians(config.roll_limit_deg)
     roll = np.clip(rng.normal(0.0, math.radians(config.roll_deg), n), -limit, limit)
+    roll = np.where(rng.random(n) < config.any_roll, rng.uniform(-np.pi, np.pi, n), roll)
     centre, side = face_square(points68, roll)
     loose = np.where(rng.random(n) < config.loose, 3.0, 1.0)
     scale = np.exp(np.clip(rng.normal(0.0, config.log_scale, n) * loose, -0.35, 0.35))

@@ -23,6 +23,8 @@ class AugmentConfig:
     ----------
     roll_deg, roll_limit_deg
         Standard deviation and limit of the in-plane rotation.
+    any_roll
+        Share of crops turned by any angle instead, for heads that lie or hang.
     log_scale, shift
         Standard deviation of the logarithm of the crop's side and of its centre (in sides of the face).
     loose
@@ -33,6 +35,7 @@ class AugmentConfig:
 
     roll_deg: float = 16.0
     roll_limit_deg: float = 45.0
+    any_roll: float = 0.12
     log_scale: float = 0.06
     shift: float = 0.04
     loose: float = 0.15
@@ -49,7 +52,8 @@ class TrainConfig:
     Attributes
     ----------
     stages
-        Pairs (crop size in pixels, number of steps): early steps on small crops cost less.
+        Pairs (crop size in pixels, number of steps). Early steps on small crops cost less; a change of size costs
+        accuracy at first, so it has to come while the learning rate is still high.
     batch, negatives
         Faces and non-faces per step.
     learning_rate, weight_decay, warm_up, final_rate
@@ -64,7 +68,7 @@ class TrainConfig:
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    stages: tuple[tuple[int, int], ...] = ((80, 5000), (120, 1600))
+    stages: tuple[tuple[int, int], ...] = ((80, 8600),)
     batch: int = 64
     negatives: int = 6
     learning_rate: float = 2e-3
@@ -103,7 +107,7 @@ PRESETS: dict[str, TrainConfig] = {
     "cpu": TrainConfig(),
     "gpu": TrainConfig(
         network=NetworkConfig(stem=32, channels=(64, 128, 224, 320), blocks=(2, 3, 4, 2), head=256),
-        stages=((96, 12000), (128, 12000)),
+        stages=((96, 8000), (128, 16000)),
         batch=256,
         negatives=24,
         learning_rate=3e-3,

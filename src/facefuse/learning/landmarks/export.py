@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,29 +43,30 @@ class Parity:
 
 
 class _Runtime(nn.Module):  # type: ignore[misc]
-    """The network as the runtime calls it: a probability instead of a logit."""
+    """The network as the runtime calls it: in pixels of the crop it is given, a probability instead of a logit."""
 
-    def __init__(self, network: LandmarkNet) -> None:
+    def __init__(self, network: LandmarkNet, size: int) -> None:
         super().__init__()
         self.network = network
+        self.scale = size / CROP_SIZE
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         points, log_sigma, logit = self.network(crops)
-        return points, log_sigma, logit.sigmoid()
+        return (points + 0.5) * self.scale - 0.5, log_sigma + math.log(self.scale), logit.sigmoid()
 
 
-def export_onnx(network: LandmarkNet, mesh_indices: NDArray[np.integer], path: Path) -> None:
-    """Write ``network`` (in evaluation mode) to ``path``.
+def export_onnx(network: LandmarkNet, mesh_indices: NDArray[np.integer], size: int, path: Path) -> None:
+    """Write ``network`` (in evaluation mode) for crops of ``size`` pixels to ``path``.
 
-    Input ``crops`` (N, 120, 120, 3) uint8; outputs ``points`` (N, P, 2), ``log_sigma`` (N, P), ``score`` (N,). The
-    metadata states ``crop_size`` and ``mesh_indices``. Batch normalisation is folded into the convolutions; weights are
-    stored as float16 and computed with as float32.
+    Input ``crops`` (N, size, size, 3) uint8; outputs ``points`` (N, P, 2) and ``log_sigma`` (N, P) in pixels of that
+    crop, ``score`` (N,). The metadata states ``crop_size`` and ``mesh_indices``. Batch normalisation is folded into the
+    convolutions; weights are stored as float16 and computed with as float32.
     """
     plain = fold_batch_norm(network).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     buffer = io.BytesIO()
     torch.onnx.export(
-        _Runtime(plain).eval(),
-        (torch.zeros(1, CROP_SIZE, CROP_SIZE, 3, dtype=torch.uint8),),
+        _Runtime(plain, size).eval(),
+        (torch.zeros(1, size, size, 3, dtype=torch.uint8),),
         buffer,
         input_names=["crops"],
         output_names=["points", "log_sigma", "score"],
@@ -74,9 +76,7 @@ def export_onnx(network: LandmarkNet, mesh_indices: NDArray[np.integer], path: P
     )
     model = onnx.load_from_string(buffer.getvalue())
     store_weights_as_half(model)
-    helper.set_model_props(
-        model, {"crop_size": str(CROP_SIZE), "mesh_indices": json.dumps([int(i) for i in mesh_indices])}
-    )
+    helper.set_model_props(model, {"crop_size": str(size), "mesh_indices": json.dumps([int(i) for i in mesh_indices])})
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
@@ -114,11 +114,10 @@ def store_weights_as_half(model: onnx.ModelProto) -> None:
 
 
 def check_parity(network: LandmarkNet, path: Path, crops: NDArray[np.uint8]) -> Parity:
-    """Compare the ONNX file with the network on crops (N, 120, 120, 3)."""
+    """Compare the ONNX file with the network on crops (N, S, S, 3) of the size it was written for."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     found = session.run(["points", "log_sigma", "score"], {"crops": crops})
     with torch.inference_mode():
         device = next(network.parameters()).device
-        points, log_sigma, logit = network(torch.from_numpy(crops).to(device))
-        expected = [t.cpu().numpy() for t in (points, log_sigma, logit.sigmoid())]
+        expected = [t.cpu().numpy() for t in _Runtime(network, crops.shape[1])(torch.from_numpy(crops).to(device))]
     return Parity(*(float(np.abs(f - e).max()) for f, e in zip(found, expected, strict=True)))

@@ -1,0 +1,35 @@
+"""How long texture baking takes: milliseconds on two threads, warm, median of repeated calls."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from facefuse.morphable import load_model
+from facefuse.rendering.draw import draw_head, portrait_camera
+from facefuse.texturing import bake_texture
+from facefuse.texturing.atlas import build_atlas
+
+
+def run() -> list[tuple[str, float, str]]:
+    """Return (name, value, unit) rows."""
+    model = load_model("base")
+    yaws = (0.0, 50.0, -50.0)
+    cameras = [portrait_camera(model.mean, 1000, yaw=yaw) for yaw in yaws]
+    photos = [draw_head(model.mean, model.triangles, camera, (1000, 1000), albedo=model.albedo) for camera in cameras]
+    rows = []
+    for size, count, repeats in ((1024, 1, 9), (1024, 3, 5), (2048, 1, 3), (4096, 1, 1)):
+        meshes = [model.mean] * count
+        bake_texture(model, meshes, cameras[:count], photos[:count], size)
+        times = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            bake_texture(model, meshes, cameras[:count], photos[:count], size)
+            times.append(time.perf_counter() - start)
+        name = f"texture {size}x{size} from {count} photo{'s' * (count > 1)} of 1 megapixel"
+        rows.append((name, float(np.median(times)) * 1e3, "ms"))
+    start = time.perf_counter()
+    build_atlas(model, 1024)
+    rows.append(("atlas of 1024x1024, once", (time.perf_counter() - start) * 1e3, "ms"))
+    return rows

@@ -1,0 +1,1 @@
+"""What the skin of all faces has in common, learned from studio photos."""
