@@ -26,7 +26,7 @@ from facefuse.reconstruction import reconstruct
 from facefuse.texturing.bake import bake_texture
 
 SIDE = 1000
-REPEATS = 9
+REPEATS = 7
 
 
 def _median_ms(call: Callable[[], Any], repeats: int = REPEATS) -> float:
@@ -93,8 +93,8 @@ def _processes(path: Path, out: str, kernels: Path) -> list[tuple[str, float, st
     words = ["reconstruct", str(path), "--out", out, "--quiet"]
     cache = {"NUMBA_CACHE_DIR": str(kernels)}
     first, _ = _process(words, cache)
-    later = [_process(words, cache) for _ in range(5)]
-    help_only = [_process(["--help"], cache)[0] for _ in range(5)]
+    later = [_process(words, cache) for _ in range(3)]
+    help_only = [_process(["--help"], cache)[0] for _ in range(3)]
     return [
         ("command, very first run (compiles)", first, "s"),
         ("command, cold process", float(np.median([seconds for seconds, _ in later])), "s"),

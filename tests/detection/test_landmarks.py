@@ -142,3 +142,21 @@ def test_a_network_without_its_facts_is_refused(tmp_path: Path) -> None:
     onnx.save(model, str(path))
     with pytest.raises(AssetError, match="does not state"):
         LandmarkNetwork(path)
+
+
+def test_a_public_portrait_and_its_mirror_image(network: LandmarkNetwork) -> None:
+    portrait = pytest.importorskip("skimage.data").astronaut()
+    box = np.array([176.0, 82.0, 274.0, 180.0])
+    found = network.landmarks(portrait, box)
+    assert found.score > 0.9
+    # Eyes, nose tip and mouth of the portrait, read off the picture.
+    for points, place in (
+        (range(36, 42), (204.0, 100.5)),
+        (range(42, 48), (247.0, 103.0)),
+        (range(48, 68), (223.0, 145.0)),
+    ):
+        assert np.linalg.norm(found.points68[list(points)].mean(axis=0) - place) < 4.0
+    last = portrait.shape[1] - 1.0
+    mirrored = network.landmarks(portrait[:, ::-1], np.array([last - box[2], box[1], last - box[0], box[3]]))
+    eyes = found.points68[36:42].mean(axis=0), mirrored.points68[42:48].mean(axis=0)
+    np.testing.assert_allclose(eyes[0], [last - eyes[1][0], eyes[1][1]], atol=1.5)

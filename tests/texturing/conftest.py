@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -20,9 +20,16 @@ from facefuse.texturing.bake import fill_empty
 class Sitter:
     model: FaceModel
     texture: np.ndarray
+    shots: dict = field(default_factory=dict, repr=False)
 
     def photograph(self, yaw: float, size: int = 320, background: float = 0.5) -> tuple[np.ndarray, PinholeCamera]:
-        """Return a photo, and the camera that took it."""
+        """Return a photo (a copy), and the camera that took it; each is rendered once."""
+        if (yaw, size, background) not in self.shots:
+            self.shots[yaw, size, background] = self._shot(yaw, size, background)
+        picture, camera = self.shots[yaw, size, background]
+        return picture.copy(), camera
+
+    def _shot(self, yaw: float, size: int, background: float) -> tuple[np.ndarray, PinholeCamera]:
         camera = portrait_camera(self.model.mean, size, yaw=yaw)
         picture = draw_head(
             self.model.mean,

@@ -28,7 +28,7 @@ class Similarity:
 
     def apply(self, points: FloatArray) -> FloatArray:
         """Transform (..., D) points."""
-        return self.scale * points @ self.rotation.T + self.translation
+        return np.asarray(self.scale * points @ self.rotation.T + self.translation)
 
     def inverse(self) -> Similarity:
         """Return the inverse transform."""

@@ -134,7 +134,9 @@ def bake_texture(
             )  # fmt: skip
 
         list(pool.map(compose, ranges[:-1], ranges[1:]))
-    paint_eyes(model, atlas, texture, [(view, tone) for view, tone in zip(views, tones, strict=True)])
+    skin = person[0]
+    brightness = 1.0 if skin is None else float(skin.colour.mean())
+    paint_eyes(model, atlas, texture, list(zip(views, tones, strict=True)), brightness)
     fill_empty(texture, atlas.number >= 0)
     return to_bytes(texture)
 
@@ -182,6 +184,13 @@ def _person(
     skin = model_of(np.concatenate(list(colours)), core, SKIN_FLOOR, LEAST_SKIN)
     hairs = np.concatenate([_toned(view.hair_colours, tone) for view, tone in zip(views, tones, strict=True)])
     return skin, model_of(hairs, np.concatenate([view.hair_weights for view in views]), HAIR_FLOOR, LEAST_HAIR)
+
+
+def _distinction(skin: ColourModel | None, hair: ColourModel | None) -> float:
+    """How sure it is, 0-1, that what grows on the scalp is hair: by its distance from the skin's colour."""
+    if skin is None or hair is None:
+        return 0.0
+    return float(smoothstep(1.5, 3.0, skin.distance(hair.colour)))
 
 
 def _texel_weight(

@@ -22,6 +22,8 @@ from facefuse.texturing.views import TOLERANCE_MM, View, sample_depth
 FloatArray = npt.NDArray[np.floating[Any]]
 
 _SIDES = ("left", "right")
+BRIGHTEST_WHITE = (0.2, 1.5)
+"""The white of the eyes is at most this, plus this times the skin's brightness."""
 LEAST_PIXELS = 12
 """Fewer visible iris pixels than this say nothing."""
 
@@ -31,6 +33,7 @@ def paint_eyes(
     atlas: Atlas,
     texture: npt.NDArray[np.float32],
     views: Sequence[tuple[View, npt.NDArray[np.float32]]],
+    brightness: float,
 ) -> None:
     """Paint the eyeballs' islands into a texture.
 
@@ -43,11 +46,15 @@ def paint_eyes(
         sRGB, 0-1; written at the eyeballs.
     views : sequence of (View, (256, 3) float32)
         The photos and their tone curves.
+    brightness : float
+        Of the person's skin, sRGB, 0-1: eyes do not glow in a dark face.
     """
     balls = _balls_of(model, atlas)
     if not balls:
         return
     iris, sclera = eye_colours(model, balls, views)
+    dimmed = min(1.0, (BRIGHTEST_WHITE[0] + BRIGHTEST_WHITE[1] * brightness) / float(sclera.mean()))
+    iris, sclera = iris * dimmed, sclera * dimmed
     for ball in balls:
         texture.reshape(-1, 3)[ball.texels] = paint_ball(ball, iris, sclera)
 
