@@ -13,6 +13,7 @@ from facefuse.detection.faces import (
     overlaps,
     plan_passes,
     suppress,
+    without_fragments,
 )
 from facefuse.errors import AssetError
 
@@ -73,6 +74,21 @@ def test_suppression_keeps_the_best_of_each_place():
     kept = suppress(Candidates(squares, np.zeros((5, 5, 2), np.float32), scores))
     # 2 lies inside 0 and 1 and is the most certain; 3 and 4 overlap by less than the limit.
     assert kept.tolist() == [2, 4, 3]
+
+
+def test_parts_of_a_huge_face_are_no_faces():
+    def candidates(*squares):
+        return Candidates(
+            np.array(squares, np.float32).reshape(-1, 3),
+            np.zeros((len(squares), 5, 2), np.float32),
+            np.ones(len(squares)),
+        )
+
+    fine = candidates([300, 300, 200], [900, 300, 200], [410, 400, 700])
+    kept = without_fragments(fine, candidates([400, 400, 720]), 500.0)
+    assert kept.squares[:, 0].tolist() == [900, 410]
+    assert len(without_fragments(fine, candidates([400, 400, 480]), 500.0).scores) == 3
+    assert len(without_fragments(fine, candidates(), 500.0).scores) == 3
 
 
 def test_faces_come_largest_first():

@@ -20,6 +20,7 @@ class Networks:
     def __init__(self) -> None:
         self.faces: list[DetectedFace] = []
         self.marks: list[FaceLandmarks] = []
+        self.wider: dict[int, FaceLandmarks] = {}
 
     def add(
         self,
@@ -46,7 +47,11 @@ class Networks:
         return list(self.faces)
 
     def landmarks(self, pixels: np.ndarray, box: np.ndarray) -> FaceLandmarks:
-        return next(mark for face, mark in zip(self.faces, self.marks, strict=True) if face.box is box)
+        centres = np.array([face.box[:2] + face.box[2:] for face in self.faces])
+        index = int(np.abs(centres - box[:2] - box[2:]).sum(axis=1).argmin())
+        if np.ptp(box[::2]) > 1.2 * np.ptp(self.faces[index].box[::2]):
+            return self.wider.get(index, self.marks[index])
+        return self.marks[index]
 
     def found(self) -> list[DetectedFace]:
         return [face for face, _ in find_faces(PHOTO, self, self)]
@@ -79,6 +84,18 @@ def test_detections_drawn_to_the_same_place_are_one_face() -> None:
     networks.add((98, 101), 92, found=0.8, detected_side=140)
     neighbour = networks.add((170, 100), 80)
     assert networks.found() == [best, neighbour]
+
+
+def test_a_box_too_small_for_the_face_is_widened() -> None:
+    networks = Networks()
+    networks.add((150, 100), 60, spread=0.04)
+    small = networks.faces.pop(), networks.marks.pop()
+    networks.add((140, 95), 120, spread=0.01)
+    networks.faces, networks.wider, networks.marks = [small[0]], {0: networks.marks[0]}, [small[1]]
+    ((face, landmarks),) = find_faces(PHOTO, networks, networks)
+    assert landmarks is networks.wider[0]
+    assert np.allclose(face.box, [80, 35, 200, 155])
+    assert face.score == small[0].score
 
 
 def test_photos_smaller_than_any_face_are_not_searched() -> None:

@@ -73,7 +73,7 @@ def cut_square(pixels: NDArray[np.uint8], square: Square, size: int) -> NDArray[
     if shrink > 1.0:
         reduced = np.maximum(np.ceil((high - low) / shrink), 1).astype(int)
         scale = (high - low) / reduced
-        part = part.resize((int(reduced[0]), int(reduced[1])), Image.Resampling.BILINEAR, reducing_gap=3.0)
+        part = part.resize((int(reduced[0]), int(reduced[1])), Image.Resampling.BILINEAR, reducing_gap=1.5)
     # Pillow's affine maps edges: crop (x + 0.5) to part (x + 0.5).
     cos, sin = math.cos(square.roll) * square.side / size, math.sin(square.roll) * square.side / size
     half = size / 2.0

@@ -15,6 +15,7 @@ SKIN_ROUGHNESS, HAIR_ROUGHNESS = 0.035, 0.22
 """Amplitudes relative to the colour."""
 _PORE_MM, _BLOTCH_MM = 0.55, 4.0
 _STRAND_MM, _STRAND_LENGTH_MM = 0.7, 22.0
+_CHUNK = 1 << 18
 
 
 def grain_of(position: FloatArray, crown: FloatArray) -> npt.NDArray[np.float32]:
@@ -32,6 +33,13 @@ def grain_of(position: FloatArray, crown: FloatArray) -> npt.NDArray[np.float32]
     (N, 2) float32
         Skin and hair, about -1 to 1.
     """
+    out = np.empty((len(position), 2), np.float32)
+    for start in range(0, len(position), _CHUNK):  # large textures have tens of millions of texels
+        out[start : start + _CHUNK] = _grain(position[start : start + _CHUNK].astype(np.float64), crown)
+    return out
+
+
+def _grain(position: FloatArray, crown: FloatArray) -> FloatArray:
     out = np.zeros((2, len(position)), np.float32)
     noise = np.zeros(len(position), np.float32)
     for length, share in ((_PORE_MM, 0.75), (_BLOTCH_MM, 0.5)):
@@ -54,4 +62,4 @@ def grain_of(position: FloatArray, crown: FloatArray) -> npt.NDArray[np.float32]
         strand = np.stack((around / width, along / _STRAND_LENGTH_MM, np.zeros_like(along)), axis=1)
         kernels.value_noise(np.ascontiguousarray(strand, np.float32), noise)
         out[1] += np.float32(share) * noise
-    return np.ascontiguousarray(out.T)
+    return out.T

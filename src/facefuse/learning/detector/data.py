@@ -18,6 +18,7 @@ F32 = NDArray[np.float32]
 
 VALIDATION_BACKGROUNDS = 40
 VALIDATION_FACES = 600
+PROFILE_YAW_DEG = 55.0
 TEST_BACKGROUNDS = 57
 """The last backgrounds in sorted order; kept for counting false alarms."""
 IGNORED_ROLL_DEG = 65.0
@@ -44,11 +45,12 @@ class Source:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Sources of one side of the split."""
+    """Sources of one side of the split; `profiles` are the places in `faces` of those turned far to a side."""
 
     faces: list[Source]
     studio: list[Source]
     backgrounds: list[Source]
+    profiles: tuple[int, ...] = ()
 
 
 def pyramid(pixels: U8, count: int) -> tuple[U8, ...]:
@@ -128,10 +130,11 @@ def _decode(data: bytes) -> U8:
 def load_training_data(data_dir: Path, limit: int | None = None) -> tuple[TrainingData, TrainingData]:
     """Read the training and the validation side; `limit` keeps only so many AFLW crops (for tests)."""
     labels = np.load(data_dir / "aflw" / "labels.npz")
+    yaw_deg = labels["yaw_deg"].astype(np.float32)
     points, trusted = blend_landmarks(
         labels["landmarks68_a"].astype(np.float32),
         labels["landmarks68_b"].astype(np.float32),
-        labels["yaw_deg"].astype(np.float32),
+        yaw_deg,
     )
     group, names = labels["duplicate_group"], labels["names"]
     order = np.random.default_rng(20).permutation(np.unique(group))
@@ -140,15 +143,18 @@ def load_training_data(data_dir: Path, limit: int | None = None) -> tuple[Traini
     held = np.isin(group, held_groups)
     chosen = np.arange(len(group)) if limit is None else np.linspace(0, len(group) - 1, limit).astype(int)
     faces: tuple[list[Source], list[Source]] = ([], [])
+    profiles: tuple[list[int], list[int]] = ([], [])
     with zipfile.ZipFile(data_dir / "aflw" / "photos.zip") as archive:
         for k in chosen:
             pixels = _decode(archive.read(str(names[k])))
+            if abs(yaw_deg[k]) > PROFILE_YAW_DEG:
+                profiles[int(held[k])].append(len(faces[int(held[k])]))
             faces[int(held[k])].append(Source(pyramid(pixels, 4), points[k], bool(trusted[k]), face_roll(points[k])))
     train_backgrounds, validation_backgrounds, _ = read_backgrounds(data_dir)
     studio = _load_studio(data_dir)
     return (
-        TrainingData(faces[0], studio, [Source(pyramid(x, 3)) for x in train_backgrounds]),
-        TrainingData(faces[1], [], [Source(pyramid(x, 3)) for x in validation_backgrounds]),
+        TrainingData(faces[0], studio, [Source(pyramid(x, 3)) for x in train_backgrounds], tuple(profiles[0])),
+        TrainingData(faces[1], [], [Source(pyramid(x, 3)) for x in validation_backgrounds], tuple(profiles[1])),
     )
 
 

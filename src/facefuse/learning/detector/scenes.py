@@ -29,6 +29,8 @@ from facefuse.learning.detector.pieces import (
 F32 = NDArray[np.float32]
 SMALLEST_FACE = 14.0
 LARGEST_FACE = 250.0
+PROFILE_SHARE = 0.3
+"""This share of the faces is drawn from the profiles alone, which are few and hard."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,9 @@ class SceneComposer:
         studio = self.data.studio
         if studio and self.rng.random() < (0.12 if side > 60 else 0.04):
             return studio[self.rng.integers(len(studio))]
+        profiles = self.data.profiles
+        if profiles and self.rng.random() < PROFILE_SHARE:
+            return self.data.faces[profiles[self.rng.integers(len(profiles))]]
         return self.data.faces[self.rng.integers(len(self.data.faces))]
 
     def _face(self, x: float, y: float, side: float, extend: bool = False, wander: bool = True) -> None:
