@@ -93,8 +93,8 @@ def photo_evidence(problem: Problem, state: State) -> Evidence:
 SEPARATE_LOG_ODDS = -1.0
 """Two groups of photos are two people when the mean log odds between them are below this.
 
-With the built-in landmark network, about 70 pairs of photos of one person (London Set, neutral against smiling; views and
-distances of five more people) had log odds of at least 0.8, and 100 pairs of different people of the London Set a
+With the built-in landmark network, about 70 pairs of photos of one person (London Set, neutral against smiling; views
+and distances of five more people) had log odds of at least 0.8, and 100 pairs of different people of the London Set a
 median of 3.2, 5 % below 1.5 and 3 % below 0: no false alarm, and only faces of very different shape are told apart.
 """
 

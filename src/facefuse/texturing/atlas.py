@@ -12,7 +12,6 @@ import numpy.typing as npt
 from facefuse.morphable.model import FaceModel
 from facefuse.rendering.interpolate import interpolate, uv_to_pixels
 from facefuse.rendering.rasterize import rasterize
-from facefuse.texturing.grain import grain_of
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -36,8 +35,6 @@ class Atlas:
         Where in that triangle.
     mirror : (N,) int32
         The texel nearest to the point on the other side of the head, -1 where there is none.
-    grain : (N, 2) float32
-        Fine variation of skin and of hair, about -1 to 1.
     """
 
     size: int
@@ -46,7 +43,6 @@ class Atlas:
     triangle: npt.NDArray[np.int32]
     barycentric: npt.NDArray[np.float32]
     mirror: npt.NDArray[np.int32]
-    grain: npt.NDArray[np.float32]
 
     def interpolate(self, attributes: FloatArray, triangles: IntArray, texels: IntArray) -> FloatArray:
         """Interpolate vertex attributes (V, C) at some texels (n,): (n, C)."""
@@ -85,16 +81,7 @@ def build_atlas(model: FaceModel, size: int) -> Atlas:
     at = interpolate(seen, corners, np.maximum(partner, 0)).reshape(-1, 2)[texel]
     at = np.rint(at).astype(np.int32).clip(0, size - 1)
     mirror = np.where(partner[triangle, 0] < 0, np.int32(-1), number[at[:, 1], at[:, 0]])
-    mean = np.asarray(model.mean, np.float64)
-    position = interpolate(seen, mean, np.asarray(model.triangles)).reshape(-1, 3)[texel]
-    return Atlas(size, texel, number, triangle, barycentric, mirror, grain_of(position, _crown(mean)))
-
-
-def _crown(mean: FloatArray) -> FloatArray:
-    """Return the middle of the head and the whorl, (2, 3) mm: above and behind the middle."""
-    middle = (mean.min(0) + mean.max(0)) / 2
-    top = mean[mean[:, 1].argmax()]
-    return np.stack((middle, top - [0.0, 0.12 * np.ptp(mean[:, 1]), 0.2 * np.ptp(mean[:, 2])]))
+    return Atlas(size, texel, number, triangle, barycentric, mirror)
 
 
 def mirror_corners(triangles: IntArray, uv_triangles: IntArray, symmetric: IntArray) -> IntArray:

@@ -21,7 +21,7 @@ from facefuse.texturing import colours as tint
 from facefuse.texturing import kernels
 from facefuse.texturing.atlas import Atlas, atlas_of
 from facefuse.texturing.eyes import paint_eyes
-from facefuse.texturing.grain import HAIR_ROUGHNESS, SKIN_ROUGHNESS
+from facefuse.texturing.grain import HAIR_ROUGHNESS, SKIN_ROUGHNESS, grain_tiles
 from facefuse.texturing.parts import Parts, parts_of
 from facefuse.texturing.skin import (
     HAIR_FLOOR,
@@ -129,7 +129,8 @@ def bake_texture(
         def compose(start: int, stop: int) -> None:
             kernels.compose_texels(
                 int(start), int(stop), atlas.texel, atlas.triangle, atlas.barycentric, triangles, atlas.mirror,
-                total, base, mirror_gain, tint.LIFT, MIRROR_WEIGHT, BASE_WEIGHT, atlas.grain, rough,
+                total, base, mirror_gain, tint.LIFT, MIRROR_WEIGHT, BASE_WEIGHT, grain_tiles(),
+                parts.strand, rough,
                 texture,
             )  # fmt: skip
 

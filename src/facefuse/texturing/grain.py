@@ -2,64 +2,47 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from facefuse.texturing import kernels
-
 FloatArray = npt.NDArray[np.floating[Any]]
 
 SKIN_ROUGHNESS, HAIR_ROUGHNESS = 0.035, 0.22
 """Amplitudes relative to the colour."""
-_PORE_MM, _BLOTCH_MM = 0.55, 4.0
+_TILE = 256
 _STRAND_MM, _STRAND_LENGTH_MM = 0.7, 22.0
-_CHUNK = 1 << 18
 
 
-def grain_of(position: FloatArray, crown: FloatArray) -> npt.NDArray[np.float32]:
-    """Grain of skin and strands of hair, the same wherever the texture is cut.
+@lru_cache(maxsize=1)
+def grain_tiles() -> npt.NDArray[np.float32]:
+    """Periodic noise, about -1 to 1, (2, 256, 256): pores and blotches of skin; strands (along y) and locks of hair."""
+    rng = np.random.default_rng(0)
+    fine = rng.uniform(-1, 1, (2, _TILE, _TILE))
+    blotches = np.kron(rng.uniform(-1, 1, (_TILE // 8, _TILE // 8)), np.ones((8, 8)))
+    locks = np.kron(rng.uniform(-1, 1, (_TILE, _TILE // 4)), np.ones((1, 4)))
+    return np.stack((0.75 * fine[0] + 0.4 * blotches, 0.6 * fine[1] + 0.6 * locks)).astype(np.float32)
 
-    Parameters
-    ----------
-    position : (N, 3) float
-        Points on the mean head, mm.
-    crown : (2, 3) float
-        The middle of the head, and the whorl that hair grows away from.
 
-    Returns
-    -------
-    (N, 2) float32
-        Skin and hair, about -1 to 1.
+def strand_coordinates(mean: FloatArray) -> npt.NDArray[np.float32]:
+    """Where each vertex of the mean head (V, 3) lies across and along its hair, (V, 2), in pixels of the tile.
+
+    Strands leave the whorl, above and behind the middle of the head, and fall along its meridians, wavy as locks are.
     """
-    out = np.empty((len(position), 2), np.float32)
-    for start in range(0, len(position), _CHUNK):  # large textures have tens of millions of texels
-        out[start : start + _CHUNK] = _grain(position[start : start + _CHUNK].astype(np.float64), crown)
-    return out
-
-
-def _grain(position: FloatArray, crown: FloatArray) -> FloatArray:
-    out = np.zeros((2, len(position)), np.float32)
-    noise = np.zeros(len(position), np.float32)
-    for length, share in ((_PORE_MM, 0.75), (_BLOTCH_MM, 0.5)):
-        noise[:] = 0
-        kernels.value_noise(np.ascontiguousarray(position / length, np.float32), noise)
-        out[0] += np.float32(share) * noise
-    axis = crown[1] - crown[0]
+    middle = (mean.min(0) + mean.max(0)) / 2
+    whorl = mean[mean[:, 1].argmax()] - [0.0, 0.12 * np.ptp(mean[:, 1]), 0.2 * np.ptp(mean[:, 2])]
+    axis = whorl - middle
+    axis[0] = 0.0
     reach = float(np.linalg.norm(axis))
     axis = axis / reach
-    offset = position - crown[0]
+    offset = mean - middle
     height = offset @ axis
     flat = offset - height[:, None] * axis
-    right = np.array([1.0, 0.0, 0.0])
-    forward = np.cross(right, axis)
+    forward = np.cross([1.0, 0.0, 0.0], axis)
     along = np.arctan2(np.linalg.norm(flat, axis=1), height) * reach
-    around = np.arctan2(flat @ right, flat @ forward) * reach
-    around += 5 * np.sin(along / 17) + 2 * np.sin(along / 7 + around / 30)  # locks
-    for width, share in ((_STRAND_MM, 0.6), (3.5 * _STRAND_MM, 0.6)):
-        noise[:] = 0
-        strand = np.stack((around / width, along / _STRAND_LENGTH_MM, np.zeros_like(along)), axis=1)
-        kernels.value_noise(np.ascontiguousarray(strand, np.float32), noise)
-        out[1] += np.float32(share) * noise
-    return out.T
+    # from the front round to the back on either side, without a jump
+    around = np.arctan2(np.abs(flat[:, 0]), flat @ forward) * reach
+    around = around + 5 * np.sin(along / 17) + 2 * np.sin(along / 7 + around / 30)
+    return np.stack((around / _STRAND_MM, along / _STRAND_LENGTH_MM), axis=1).astype(np.float32)

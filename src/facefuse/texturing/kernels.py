@@ -236,6 +236,17 @@ def project_texels(
         total[n, 3] += w
 
 
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _tiled(tile: Array, x: float, y: float) -> Any:
+    """Bilinear value of a periodic (P, P) tile, P a power of two."""
+    fx, fy = np.floor(x), np.floor(y)
+    last = tile.shape[0] - 1
+    x0, y0 = np.int64(fx) & last, np.int64(fy) & last
+    x1, y1 = (x0 + 1) & last, (y0 + 1) & last
+    u, v = x - fx, y - fy
+    return (tile[y0, x0] * (1 - u) + tile[y0, x1] * u) * (1 - v) + (tile[y1, x0] * (1 - u) + tile[y1, x1] * u) * v
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def compose_texels(
     start: int,
@@ -252,6 +263,7 @@ def compose_texels(
     mirror_weight: float,
     base_weight: float,
     grain: Array,
+    strand: Array,
     roughness: Array,
     out: Array,
 ) -> None:
@@ -271,8 +283,10 @@ def compose_texels(
         Factor from the mirror side's colour (plus ``lift``) to this side's.
     mirror_weight, base_weight : float
         Weights relative to a photo's.
-    grain : (N, 2) float32
-        Fine variation of skin and of hair at each texel, about -1 to 1.
+    grain : (2, P, P) float32
+        Tiles of the fine variation of skin, by texels of a 1024 texture, and of hair, by ``strand``.
+    strand : (V, 2) float32
+        Where each vertex lies across and along the hair, in pixels of the tile.
     roughness : (V, 2) float32
         Its amplitude in the base colour at each vertex.
     out : (S, S, 3) float32
@@ -288,11 +302,17 @@ def compose_texels(
         doubt = max(0.0, 1.0 - total[n, 3] * 3.0)
         plain = base_weight * doubt * doubt + 1e-5
         weight = total[n, 3] + plain
-        fine = plain * (
-            1.0
-            + (a * roughness[i, 0] + b * roughness[j, 0] + c * roughness[k, 0]) * grain[n, 0]
-            + (a * roughness[i, 1] + b * roughness[j, 1] + c * roughness[k, 1]) * grain[n, 1]
-        )
+        row, column = texel[n] // size, texel[n] % size
+        fine = plain
+        if plain > 1e-4:
+            skin = a * roughness[i, 0] + b * roughness[j, 0] + c * roughness[k, 0]
+            hair = a * roughness[i, 1] + b * roughness[j, 1] + c * roughness[k, 1]
+            if skin > 0.0:
+                fine += plain * skin * _tiled(grain[0], column * 1024.0 / size, row * 1024.0 / size)
+            if hair > 0.0:
+                across = a * strand[i, 0] + b * strand[j, 0] + c * strand[k, 0]
+                along = a * strand[i, 1] + b * strand[j, 1] + c * strand[k, 1]
+                fine += plain * hair * _tiled(grain[1], across, along)
         for ch in range(3):
             value[ch] = total[n, ch] + fine * (a * base[i, ch] + b * base[j, ch] + c * base[k, ch])
         m = mirror[n]
@@ -302,29 +322,8 @@ def compose_texels(
             for ch in range(3):
                 factor = a * mirror_gain[i, ch] + b * mirror_gain[j, ch] + c * mirror_gain[k, ch]
                 value[ch] += share * ((total[m, ch] + lift * total[m, 3]) * factor - lift * total[m, 3])
-        row, column = texel[n] // size, texel[n] % size
         for ch in range(3):
             out[row, column, ch] = value[ch] / weight
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def value_noise(points: Array, out: Array) -> None:
-    """Add smooth noise to (N,) ``out``: random values from -1 to 1 at whole coordinates of (N, 3) ``points``."""
-    for n in range(points.shape[0]):
-        x0, y0, z0 = np.floor(points[n, 0]), np.floor(points[n, 1]), np.floor(points[n, 2])
-        u, v, w = points[n, 0] - x0, points[n, 1] - y0, points[n, 2] - z0
-        u, v, w = u * u * (3 - 2 * u), v * v * (3 - 2 * v), w * w * (3 - 2 * w)
-        total = 0.0
-        for corner in range(8):
-            i, j, k = corner & 1, (corner >> 1) & 1, corner >> 2
-            code = np.uint32(np.int64(x0) + i) * np.uint32(73856093)
-            code ^= np.uint32(np.int64(y0) + j) * np.uint32(19349663)
-            code ^= np.uint32(np.int64(z0) + k) * np.uint32(83492791)
-            code = (code ^ (code >> np.uint32(13))) * np.uint32(1274126177)
-            code ^= code >> np.uint32(16)
-            value = (code & np.uint32(65535)) / 32767.5 - 1.0
-            total += value * (u if i else 1 - u) * (v if j else 1 - v) * (w if k else 1 - w)
-        out[n] += total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

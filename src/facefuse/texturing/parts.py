@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from facefuse.geometry.mesh import vertex_normals
 from facefuse.morphable.model import FaceModel
+from facefuse.texturing.grain import strand_coordinates
 
 FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -48,6 +49,8 @@ class Parts:
         1 on temples and before the ears, where hair may hang.
     plain : (V,) float
         1 on plain skin, 0 on brows, eyelids, nose and lips.
+    strand : (V, 2) float32
+        Where each vertex lies across and along its hair: see :func:`facefuse.texturing.grain.strand_coordinates`.
     """
 
     photographed: BoolArray
@@ -60,6 +63,7 @@ class Parts:
     maybe_hair: FloatArray
     beside: FloatArray
     plain: FloatArray
+    strand: npt.NDArray[np.float32]
 
 
 def build_parts(model: FaceModel) -> Parts:
@@ -96,7 +100,7 @@ def build_parts(model: FaceModel) -> Parts:
     beside = np.clip((sideways - 0.1) / 0.3, 0, 1) * (mean[:, 1] > mouth) * skin * (1 - ear)
     plain = share(photographed & ~mask(*_FEATURES))
     maybe_hair = np.maximum(scalp, above) * skin * (1 - ear)
-    return Parts(photographed, skin, scalp, core, strict, ear, lid, maybe_hair, beside, plain)
+    return Parts(photographed, skin, scalp, core, strict, ear, lid, maybe_hair, beside, plain, strand_coordinates(mean))
 
 
 _CACHE: OrderedDict[int, tuple[FaceModel, Parts]] = OrderedDict()

@@ -14,7 +14,6 @@ from landmarks_sample import TINY, made_up_backgrounds, made_up_faces  # noqa: E
 
 from facefuse.learning.landmarks import engine  # noqa: E402
 from facefuse.learning.landmarks.batches import make_batch  # noqa: E402
-from facefuse.learning.landmarks.config import PRESETS, with_overrides  # noqa: E402
 from facefuse.learning.landmarks.data import split  # noqa: E402
 from facefuse.learning.landmarks.losses import point_loss, sigma_loss  # noqa: E402
 from facefuse.learning.landmarks.network import LandmarkNet  # noqa: E402
@@ -78,12 +77,9 @@ def test_split_keeps_groups_together() -> None:
     assert not set(kept.group) & set(out.group)
 
 
-def test_presets_and_overrides() -> None:
-    config = with_overrides(PRESETS["cpu"], batch=8)
-    assert config.batch == 8
+def test_crop_size_follows_the_stages() -> None:
     assert [TINY.size_at(s) for s in (0, 2, 3, 99)] == [48, 48, 64, 64]
-    with pytest.raises(ValueError, match="unknown training settings: wings"):
-        with_overrides(config, wings=2)
+    assert TINY.steps == 4
 
 
 def test_point_loss_counts_only_weighted_points() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -116,11 +116,3 @@ PRESETS: dict[str, TrainConfig] = {
         bfloat16=True,
     ),
 }
-
-
-def with_overrides(config: TrainConfig, **overrides: object) -> TrainConfig:
-    """``config`` with some fields replaced; raises `ValueError` for a field that does not exist."""
-    unknown = set(overrides) - {f.name for f in fields(config)}
-    if unknown:
-        raise ValueError(f"unknown training settings: {', '.join(sorted(unknown))}")
-    return replace(config, **overrides)  # type: ignore[arg-type]
