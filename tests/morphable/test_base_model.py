@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from importlib.resources import files
 
 import numpy as np
@@ -199,18 +198,6 @@ def test_random_people_stay_plausible(model: FaceModel) -> None:
             vertices[np.unique(model.triangles[model.region_mask(f"sclera_{s}")])].mean(0) for s in ("left", "right")
         ]
         assert 50 < np.linalg.norm(eyes[0] - eyes[1]) < 78
-
-
-def test_decoding_takes_a_millisecond(model: FaceModel) -> None:
-    identity = np.zeros(model.identity_count, dtype=np.float32)
-    expression = np.zeros(model.expression_count, dtype=np.float32)
-    model.vertices(identity, expression)
-    times = []
-    for _ in range(40):
-        start = time.perf_counter()
-        model.vertices(identity, expression)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 2e-3  # 1 ms on an idle laptop core; twice that leaves room for a busy machine
 
 
 @pytest.mark.parametrize("yaw", [-40.0, 0.0, 40.0])
