@@ -2,7 +2,7 @@
 
     python scripts/draw_failures.py DATA OUT
 
-Writes ``OUT/failures_detection.png``: portraits made smaller, turned, darkened, blurred and covered step by step, with
+Writes ``OUT/failures_detection.jpg``: portraits made smaller, turned, darkened, blurred and covered step by step, with
 the landmarks where the face was found and a red frame where it was not; and ``OUT/failures_landmarks.png``: the worst
 photos of AFLW2000-3D as landmarks only (its photos may not be passed on), the truth in grey.
 
@@ -93,7 +93,7 @@ def main() -> int:
         for amount in amounts
     ]
     if tiles:
-        save(contact_sheet(tiles, columns=6), options.out / "failures_detection.png")
+        save(contact_sheet(tiles, columns=6), options.out / "failures_detection.jpg")
     aflw = options.data / "aflw2000" / "AFLW2000-3D.zip"
     if aflw.is_file():
         save(worst_landmarks(AflwDataset(aflw)), options.out / "failures_landmarks.png")
