@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
+from timing import median_ms
 
 from facefuse.morphable import load_model
 
@@ -15,10 +14,4 @@ def run() -> list[tuple[str, float, str]]:
     rng = np.random.default_rng(0)
     identity = rng.normal(size=model.identity_count)
     expression = rng.uniform(size=model.expression_count)
-    model.vertices(identity, expression)
-    times = []
-    for _ in range(100):
-        start = time.perf_counter()
-        model.vertices(identity, expression)
-        times.append(time.perf_counter() - start)
-    return [("decode one face", float(np.median(times)) * 1e3, "ms")]
+    return [("decode one face", median_ms(lambda: model.vertices(identity, expression), 100), "ms")]

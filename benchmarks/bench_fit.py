@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 
 import numpy as np
+from timing import median_ms
 
 from facefuse.fitting import Observation, fit_face
 from facefuse.geometry import PinholeCamera, euler_to_rotmat
@@ -34,11 +35,7 @@ def run() -> list[tuple[str, float, str]]:
     rows = []
     for count in (1, 3, 7):
         seen = _observations(model, count)
-        fit_face(model, seen)
-        times = []
-        for _ in range(15):
-            start = time.perf_counter()
-            fit_face(model, seen)
-            times.append(time.perf_counter() - start)
-        rows.append((f"fit, {count} photo{'s' if count > 1 else ''}", float(np.median(times)) * 1e3, "ms"))
+        rows.append(
+            (f"fit, {count} photo{'s' if count > 1 else ''}", median_ms(partial(fit_face, model, seen), 15), "ms")
+        )
     return rows

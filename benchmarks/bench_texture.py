@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 
-import numpy as np
+from timing import median_ms
 
 from facefuse.morphable import load_model
 from facefuse.rendering.draw import draw_head, portrait_camera
 from facefuse.texturing import bake_texture
 from facefuse.texturing.atlas import build_atlas
+from facefuse.texturing.surface import SurfaceFilter
 
 
 def run() -> list[tuple[str, float, str]]:
@@ -21,15 +22,9 @@ def run() -> list[tuple[str, float, str]]:
     rows = []
     for size, count, repeats in ((1024, 1, 7), (1024, 3, 3), (2048, 1, 3)):
         meshes = [model.mean] * count
-        bake_texture(model, meshes, cameras[:count], photos[:count], size)
-        times = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            bake_texture(model, meshes, cameras[:count], photos[:count], size)
-            times.append(time.perf_counter() - start)
         name = f"texture {size}x{size} from {count} photo{'s' * (count > 1)} of 1 megapixel"
-        rows.append((name, float(np.median(times)) * 1e3, "ms"))
-    start = time.perf_counter()
-    build_atlas(model, 1024)
-    rows.append(("atlas of 1024x1024, once", (time.perf_counter() - start) * 1e3, "ms"))
+        call = partial(bake_texture, model, meshes, cameras[:count], photos[:count], size)
+        rows.append((name, median_ms(call, repeats), "ms"))
+    rows.append(("atlas of 1024x1024, once", median_ms(lambda: build_atlas(model, 1024), 3), "ms"))
+    rows.append(("surface filter, once", median_ms(lambda: SurfaceFilter(model), 3), "ms"))
     return rows

@@ -19,33 +19,20 @@ import numpy as np
 import numpy.typing as npt
 
 from facefuse.detection.faces import FaceNetwork
-from facefuse.detection.find import find_faces
 from facefuse.detection.landmarks import LandmarkNetwork
 from facefuse.detection.types import DetectedFace, FaceDetector
 from facefuse.evaluation.aflw2000 import AflwDataset
 from facefuse.evaluation.alignment import AflwResult, evaluate_landmarks, fit_predictor, landmark_predictor
-from facefuse.evaluation.detector import Recall, count_false_alarms, recall_on_aflw2000, recall_on_annotations
+from facefuse.evaluation.detector import Recall
+from facefuse.evaluation.detector_figures import CheckedDetector, DetectorFigures, evaluate_detector
 from facefuse.evaluation.metrics import NmeSummary
 from facefuse.morphable import load_model
-from facefuse.photos import Photo
 
-BACKGROUNDS_KEPT_FOR_TESTING = 57
 TRUTHS = (
     ("original ground truth", "original"),
     ("re-annotated ground truth", "reannotated"),
     ("3D, original ground truth, mean-z", "nme_3d"),
 )
-
-
-class CheckedDetector:
-    """The detector with the landmark network's face score as a second opinion, as the product uses it."""
-
-    def __init__(self, detector: FaceNetwork, landmarks: LandmarkNetwork) -> None:
-        self._networks = (detector, landmarks)
-
-    def detect(self, pixels: npt.NDArray[np.uint8]) -> list[DetectedFace]:
-        """Faces that both networks take for one."""
-        return [face for face, _ in find_faces(Photo(pixels), *self._networks)]
 
 
 class RememberingDetector:
@@ -77,33 +64,41 @@ def main() -> int:
 
 def print_detection(data: Path, detector: FaceNetwork, landmarks: LandmarkNetwork) -> None:
     """Recall, false alarms and latency of the detector, alone and with the landmark network's score."""
-    aflw, groups = data / "aflw2000" / "AFLW2000-3D.zip", sorted((data / "photos" / "groups").glob("*.xml"))
-    empty = [(data / "backgrounds" / "photos.zip", BACKGROUNDS_KEPT_FOR_TESTING), (data / "photos" / "no_face", None)]
-    say("| detector | photos | faces | recall % | ≤30° | 30–60° | >60° | other detections | median ms |")
-    say("|---|---|---|---|---|---|---|---|---|")
     both: dict[str, FaceDetector] = {
         "network": detector,
-        "network + landmark score": CheckedDetector(detector, landmarks),
+        "network + landmark score": CheckedDetector(detector, LandmarkNetwork(passes=2, threads=1)),
     }
-    for name, one in both.items():
-        if aflw.is_file():
-            say(recall_row(name, "AFLW2000-3D", recall_on_aflw2000(aflw, one)))
-        for xml in groups:
-            say(recall_row(name, "groups", recall_on_annotations(xml, one)))
+    figures = {name: evaluate_detector(data, one) for name, one in both.items()}
+    say("| detector | photos | faces | recall % [95 %] | ≤30° | 30–60° | >60° | IoU | other detections | median ms |")
+    say("|---|---|---|---|---|---|---|---|---|---|")
+    for name, found in figures.items():
+        for photos, recall in found.recall.items():
+            say(recall_row(name, photos, recall))
     say()
     say("| detector | face-free photos | false alarms | where (score) |")
     say("|---|---|---|---|")
-    for name, one in both.items():
-        for path, last in empty:
-            if path.exists():
-                found = count_false_alarms(path, one, last)
-                where = ", ".join(f"{w} ({s:.2f})" for w, s in zip(found.where, found.scores, strict=True))
-                say(f"| {name} | {found.photos} of {path.name} | {found.alarms} | {where} |")
+    for name, found in figures.items():
+        for photos, alarms in found.false_alarms.items():
+            where = ", ".join(f"{w} ({s:.2f})" for w, s in zip(alarms.where, alarms.scores, strict=True))
+            say(f"| {name} | {alarms.photos} of {photos} | {alarms.alarms} | {where} |")
     say()
+    print_misses(figures["network"])
+    times = ", ".join(f"{size.replace('x', '×')} {ms:.1f} ms" for size, ms in figures["network"].milliseconds.items())
+    say(f"Detector, one thread, processor time: {times}.")
     noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
-    say(f"Detector, 640×480, one thread: {median_ms(lambda: detector.detect(noise)):.1f} ms. ")
     box = np.array([200.0, 120, 440, 360])
     say(f"Landmarks, one face, one thread: {median_ms(lambda: landmarks.landmarks(noise, box)):.1f} ms.")
+    say()
+
+
+def print_misses(found: DetectorFigures) -> None:
+    """Every face that the detector alone misses."""
+    say("| missed | yaw | side of the face | best IoU |")
+    say("|---|---|---|---|")
+    for recall in found.recall.values():
+        for miss in recall.missed:
+            yaw = f"{miss.yaw_deg:.0f}°" if np.isfinite(miss.yaw_deg) else ""
+            say(f"| {miss.photo} | {yaw} | {miss.side_px:.0f} px | {miss.best_iou:.2f} |")
     say()
 
 
@@ -155,9 +150,11 @@ def print_alignment(data: Path, detector: FaceNetwork, landmarks: LandmarkNetwor
 def recall_row(name: str, photos: str, recall: Recall) -> str:
     """One row of the recall table."""
     bins = [f"{100 * f / n:.1f} ({n})" if n else "–" for f, n in zip(recall.bin_found, recall.bin_faces, strict=True)]
+    low, high = recall.interval
+    share = f"{recall.rate:.1f} [{low:.1f}, {high:.1f}]"
     return (
-        f"| {name} | {photos} | {recall.faces} | {recall.rate:.2f} | {' | '.join(bins)} | {recall.other} | "
-        f"{recall.latency_ms:.1f} |"
+        f"| {name} | {photos} | {recall.faces} | {share} | {' | '.join(bins)} | {recall.median_iou:.2f} | "
+        f"{recall.other} | {recall.latency_ms:.1f} |"
     )
 
 

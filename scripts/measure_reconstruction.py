@@ -18,15 +18,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from facefuse.detection.find import find_faces
-from facefuse.errors import NoFaceFound
 from facefuse.evaluation.agreement import mesh_agreement
-from facefuse.evaluation.mesh_files import NOW_LANDMARKS, read_landmarks, read_mesh
+from facefuse.evaluation.mesh_files import NOW_LANDMARKS
+from facefuse.evaluation.multiview import evaluate_multiview
+from facefuse.evaluation.people import find_people, see_face
 from facefuse.evaluation.scan import DistanceSummary, ScanEvaluation, evaluate_scan
-from facefuse.fitting import FaceFit, FitOptions, Observation, fit_face
+from facefuse.fitting import FaceFit, FitOptions, fit_face
 from facefuse.geometry import Mesh
+from facefuse.methods import METHODS, SeenFace
 from facefuse.morphable import FaceModel, load_model
-from facefuse.photos import read_photo
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -41,7 +41,7 @@ def main() -> int:
     model = load_model()
     print_scan(data / "scans" / "lee_perry_smith", model)
     print_zoom(data / "multiview" / "zoom", model)
-    print_people(data / "multiview" / "pixel_face_crops", model)
+    print_people(data / "multiview" / "pixel_face_crops")
     return 0
 
 
@@ -49,9 +49,11 @@ def print_scan(folder: Path, model: FaceModel) -> None:
     """Scan-to-mesh distance of the mean face and of heads from one, three and seven photos."""
     if not folder.is_dir():
         return
-    scan, landmarks = read_mesh(folder / "scan.ply"), read_landmarks(folder / "scan_landmarks7.txt")
-    photos = sorted((folder / "photos").glob("*.jpg"))
-    seen = [observe(photo) for photo in photos]
+    (person,) = find_people(folder)
+    scan, photos = person.read_scan(), person.photos
+    if scan is None:
+        return
+    seen = [see_face(photo) for photo in photos]
     heads = {"mean face": model.vertices()}
     heads |= {name: head(model, [seen[k] for k in which]) for name, which in LPS_CHOICES.items()}
     heads |= {
@@ -63,7 +65,7 @@ def print_scan(folder: Path, model: FaceModel) -> None:
     say("|---|---|---|---|---|---|")
     for name, vertices in heads.items():
         points = model.landmarks(vertices)[list(NOW_LANDMARKS)]
-        say(scan_row(name, evaluate_scan(Mesh(vertices, model.triangles), scan, points, landmarks)))
+        say(scan_row(name, evaluate_scan(Mesh(vertices, model.triangles), scan.mesh, points, scan.landmarks)))
     say()
 
 
@@ -72,7 +74,7 @@ def print_zoom(folder: Path, model: FaceModel) -> None:
     photos = sorted(folder.glob("*.jpg"))
     if len(photos) < 2:
         return
-    seen = [observe(photo) for photo in photos]
+    seen = [see_face(photo) for photo in photos]
     say("One person from several distances, each photo alone: distance between the heads over the face, mm RMS")
     say()
     names = [photo.stem for photo in photos]
@@ -85,7 +87,7 @@ def print_zoom(folder: Path, model: FaceModel) -> None:
     say("|---|" + "---|" * (len(pairs) + 3))
     kinds: tuple[Literal["perspective", "orthographic"], ...] = ("perspective", "orthographic")
     for camera in kinds:
-        fits = [fit_face(model, [one], FitOptions(camera=camera)) for one in seen]
+        fits = [fit_face(model, [one.observation()], FitOptions(camera=camera)) for one in seen]
         heads = [model.vertices(fit.identity) for fit in fits]
         apart = [mesh_agreement(heads[a], heads[b], model.face_mask).rms for a, b in pairs]
         own = np.mean([mesh_agreement(one, model.vertices(), model.face_mask).rms for one in heads])
@@ -104,55 +106,25 @@ def print_zoom(folder: Path, model: FaceModel) -> None:
     say()
 
 
-def print_people(folder: Path, model: FaceModel) -> None:
-    """Agreement of heads of one person from disjoint views, against the distance between people."""
-    if not folder.is_dir():
+def print_people(folder: Path) -> None:
+    """Agreement of heads of one person from disjoint photos, against the distance between people."""
+    agreement = evaluate_multiview(folder, method="fit").agreement if folder.is_dir() else None
+    if agreement is None:
         return
-    people = {one.name: [observe(photo) for photo in sorted(one.glob("*.png"))] for one in sorted(folder.iterdir())}
-    first = {name: head(model, views[:1]) for name, views in people.items()}
-    second = {name: head(model, views[1:2]) for name, views in people.items()}
-    third = {name: head(model, views[2:]) for name, views in people.items()}
-    pair = {name: head(model, [views[0], views[2]]) for name, views in people.items()}
-    say("People from disjoint views: distance between the heads over the face, mm RMS")
+    say("People from disjoint photos: distance between the heads over the face, mm RMS")
     say()
-    say("| views | same person | mean | different people (min – mean) | from the mean face |")
-    say("|---|---|---|---|---|")
-    views = {
-        "0 and 1": (first, second),
-        "1 and 2": (second, third),
-        "0 and 2": (first, third),
-        "1 and 0+2": (second, pair),
-    }
-    for name, (a, b) in views.items():
-        same = [mesh_agreement(a[who], b[who], model.face_mask).rms for who in people]
-        other = [mesh_agreement(a[x], b[y], model.face_mask).rms for x, y in itertools.permutations(people, 2)]
-        own = np.mean([mesh_agreement(a[who], model.vertices(), model.face_mask).rms for who in people])
-        listed = ", ".join(f"{who} {rms:.2f}" for who, rms in zip(people, same, strict=True))
-        say(f"| {name} | {listed} | {np.mean(same):.2f} | {min(other):.2f} – {np.mean(other):.2f} | {own:.2f} |")
+    say("| same person | mean | different people (min – mean) | same closer than different |")
+    say("|---|---|---|---|")
+    listed = ", ".join(f"{who} {rms:.2f}" for who, rms in agreement.same.items())
+    mean = float(np.mean(list(agreement.same.values())))
+    others = f"{agreement.nearest:.2f} – {agreement.different:.2f}"
+    say(f"| {listed} | {mean:.2f} | {others} | {100 * agreement.separation:.0f} % |")
     say()
 
 
-def observe(path: Path) -> Observation:
-    """Read a photo and find the landmarks of its largest face."""
-    photo = read_photo(path)
-    faces = find_faces(photo)
-    if not faces:
-        raise NoFaceFound(f"{path}: no face found")
-    found = faces[0][1]
-    return Observation(
-        found.points68,
-        found.sigma68,
-        found.mesh,
-        found.mesh_sigma,
-        found.mesh_indices,
-        size=(photo.width, photo.height),
-        focal_px=photo.focal_px,
-    )
-
-
-def head(model: FaceModel, observations: Sequence[Observation]) -> FloatArray:
-    """Vertices of the neutral head that explains the observations."""
-    vertices: FloatArray = model.vertices(fit_face(model, observations).identity)
+def head(model: FaceModel, seen: Sequence[SeenFace]) -> FloatArray:
+    """Vertices of the neutral head that explains the landmarks."""
+    vertices: FloatArray = model.vertices(METHODS["fit"](model, seen, "per-photo").identity)
     return vertices
 
 

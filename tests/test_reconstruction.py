@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from PIL import Image
 
 from facefuse.detection.types import DetectedFace, FaceLandmarks
 from facefuse.errors import ImageReadError, NoFaceFound, UnusableInput, UsageError
+from facefuse.fitting.types import FaceFit
 from facefuse.geometry.cameras import PinholeCamera
 from facefuse.geometry.rotations import euler_to_rotmat
+from facefuse.methods import METHODS, Expression, SeenFace, best_method, fit_to_landmarks
 from facefuse.morphable.model import FaceModel
 from facefuse.morphable.registry import load_model
 from facefuse.photos import Photo
-from facefuse.reconstruction import METHODS, Reconstruction, reconstruct
+from facefuse.reconstruction import Reconstruction, reconstruct
 from facefuse.rendering.interpolate import interpolate
 from facefuse.rendering.rasterize import rasterize, screen_vertices
 
@@ -130,6 +133,23 @@ def test_the_head_projects_onto_the_photos(studio: Studio, three: list[Photo]) -
         assert result.expression.max() <= 1
 
 
+def test_maps_and_light_belong_to_their_photo(studio: Studio, three: list[Photo]) -> None:
+    dark = replace(three[2], pixels=three[2].pixels // 2)
+    studio.scenes[dark.pixels.tobytes()] = studio.scenes[three[2].pixels.tobytes()]
+    head = studio.reconstruct([three[0], dark])
+    for index, result in enumerate(head.photos):
+        maps = head.maps(index, ["depth", "parts"])
+        assert list(maps) == ["depth", "parts"]
+        x, y = np.rint(result.camera.project(head.posed_mesh(index).vertices[head.model.landmarks68[30]])[0]).astype(
+            int
+        )
+        assert head.model.region_names[maps["parts"][y, x] - 1] == "nose"
+        assert maps["depth"][y, x] == pytest.approx(maps["depth"][maps["depth"] > 0].min(), abs=5)
+        assert result.light.shape == (9, 3)
+    first, second = (result.light[0].mean() for result in head.photos)
+    assert second < 0.5 * first  # half the code is less than a quarter of the light
+
+
 def test_one_photo_needs_no_list(studio: Studio, three: list[Photo]) -> None:
     for source in (three[1], three[1].pixels, Image.fromarray(three[1].pixels)):
         assert len(studio.reconstruct(source).photos) == 1
@@ -175,9 +195,10 @@ def test_a_tiny_photo_has_no_face(studio: Studio) -> None:
 
 
 def test_what_only_the_detector_takes_for_a_face_is_none(studio: Studio) -> None:
-    face = studio.face(studio.identity(1), studio.camera(), score=0.1)
+    found, marks = studio.face(studio.identity(1), studio.camera(), score=0.02)
+    doubtful = replace(found, score=0.7), replace(marks, sigma68=60 * marks.sigma68)
     with pytest.raises(NoFaceFound):
-        studio.reconstruct(studio.photo(face, seed=70))
+        studio.reconstruct(studio.photo(doubtful, seed=70))
 
 
 def test_the_same_photo_twice_counts_once(studio: Studio, three: list[Photo]) -> None:
@@ -225,9 +246,30 @@ def test_a_photo_that_does_not_fit_is_reported(studio: Studio, three: list[Photo
     assert any(warning.startswith("wild.jpg: does not fit") for warning in head.warnings)
 
 
-def test_auto_is_the_first_method(studio: Studio, three: list[Photo]) -> None:
-    assert studio.reconstruct(three, method="auto").method == next(iter(METHODS))
-    assert studio.reconstruct(three, method="fit").method == "fit"
+def test_auto_is_the_best_method_for_so_many_photos(studio: Studio, three: list[Photo]) -> None:
+    for photos in (three[:1], three):
+        assert studio.reconstruct(photos, method="auto").method == best_method(len(photos))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_told_what_is_in_the_photos(
+    studio: Studio, three: list[Photo], method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Sequence[SeenFace]] = []
+
+    def listening(model: FaceModel, seen: Sequence[SeenFace], expression: Expression) -> FaceFit:
+        told.append(seen)
+        return fit_to_landmarks(model, seen, expression)
+
+    monkeypatch.setitem(METHODS, method, listening)
+    head = studio.reconstruct(three, method=method)
+    assert head.method == method
+    for one, photo, result in zip(told[0], three, head.photos, strict=True):
+        assert one.photo is photo
+        assert one.name == photo.path
+        assert (one.face, one.landmarks) == (result.face, result.landmarks)
+        assert one.observation().size == (photo.width, photo.height)
+        assert one.observation().points68 is result.landmarks.points68
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -17,17 +18,18 @@ from facefuse.detection.types import DetectedFace, FaceDetector, FaceLandmarks, 
 from facefuse.errors import ImageReadError, NoFaceFound, UnusableInput, UsageError
 from facefuse.fitting.appearance import different_looks, skin_detail
 from facefuse.fitting.consistency import different_people
-from facefuse.fitting.fit import fit_face
-from facefuse.fitting.types import FaceFit, FitOptions, Observation, PhotoFit
+from facefuse.fitting.types import FaceFit, PhotoFit
 from facefuse.geometry.cameras import PinholeCamera
 from facefuse.geometry.mesh import Mesh
+from facefuse.methods import METHODS, Expression, SeenFace, best_method, check_method
 from facefuse.morphable.model import FaceModel
 from facefuse.morphable.registry import load_model
 from facefuse.photos import Photo, read_photo, same_photo
-from facefuse.texturing.bake import bake_texture
+from facefuse.rendering.maps import MAPS, draw_maps
+from facefuse.texturing.bake import bake_texture, prepare
+from facefuse.texturing.light import light_of_photo
 
 FloatArray = npt.NDArray[np.floating[Any]]
-Expression = Literal["per-photo", "shared"]
 Progress = Callable[[str, float], None]
 """Told the stage that begins and the fraction of the work done, 0-1."""
 
@@ -58,6 +60,9 @@ class PhotoResult:
         Landmark residual, percent of the face's size.
     weight : float
         How much the photo counted, 0-1.
+    light : (9, 3) float
+        The light on the face, for `facefuse.rendering.shading.sh_shade` with normals in the model frame; linear
+        RGB, relative to the model's albedo.
     """
 
     photo: Photo
@@ -67,6 +72,7 @@ class PhotoResult:
     expression: FloatArray
     residual: float
     weight: float
+    light: FloatArray
 
 
 @dataclass(frozen=True)
@@ -116,20 +122,45 @@ class Reconstruction:
         """Return the head with the expression of one photo: millimetres, model frame."""
         return Mesh(self.model.vertices(self.identity, self.photos[index].expression), self.model.triangles)
 
+    def maps(self, index: int, names: Sequence[str] = MAPS, longest: int | None = None) -> dict[str, npt.NDArray[Any]]:
+        """Draw maps of the head as one photo shows it: depth, normals, pncc, uv, parts, visibility.
+
+        Parameters
+        ----------
+        index : int
+            Of the photo, from 0.
+        names : sequence of str
+            Which of `facefuse.rendering.maps.MAPS`.
+        longest : int, optional
+            Longest side in pixels, for photos larger than that; the photo's size by default.
+
+        Returns
+        -------
+        dict of str to array
+            (H, W) or (H, W, C), zero where the head is not. ``depth``: mm along the optical axis. ``normals``: unit
+            vectors, camera axes. ``pncc``: which point of the mean head, 0-1. ``uv``: texture coordinates.
+            ``parts``: k + 1 for ``model.region_names[k]``, uint8. ``visibility``: cosine of the viewing angle.
+
+        Raises
+        ------
+        UsageError
+            If there is no such photo or map.
+        """
+        check_maps(names)
+        if not 0 <= index < len(self.photos):
+            raise UsageError(f"there is no photo {index}; the reconstruction has photos 0 to {len(self.photos) - 1}")
+        result = self.photos[index]
+        width, height = result.photo.width, result.photo.height
+        scale = min(1.0, (longest or np.inf) / max(width, height))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        vertices = np.asarray(self.posed_mesh(index).vertices)
+        return draw_maps(names, self.model, vertices, result.camera.resized(scale), *size)
+
     def save(self, out: str | os.PathLike[str], **options: Any) -> Any:
         """Write the head to a folder: see `facefuse.export.writer.save` for the options and what it returns."""
         from facefuse.export.writer import save  # late: the one place where a lower room calls up
 
         return save(self, out, **options)
-
-
-def fit_to_landmarks(model: FaceModel, observations: Sequence[Observation], expression: Expression) -> FaceFit:
-    """The method ``fit``: identity, expressions and cameras that best explain the landmarks of all photos."""
-    return fit_face(model, observations, FitOptions(expression=expression))
-
-
-METHODS: dict[str, Callable[[FaceModel, Sequence[Observation], Expression], FaceFit]] = {"fit": fit_to_landmarks}
-"""How coefficients are found, the best first: that one is ``auto``."""
 
 
 def reconstruct(
@@ -151,7 +182,7 @@ def reconstruct(
     photos : path, array, PIL.Image.Image or Photo, or a sequence of them
         See `read_photo`. A photo that cannot be used is left out and reported, as is the second copy of a photo.
     method : str
-        One of `METHODS`, or ``auto``, the first of them.
+        One of `facefuse.methods.METHODS`, or ``auto``, the best there is for so many photos.
     model : str
         A registered face model.
     expression : {"per-photo", "shared"}
@@ -178,29 +209,46 @@ def reconstruct(
     AssetError
         If a model file is missing or damaged.
     """
-    chosen = _checked_method(method, expression, face, texture_size)
+    _check_options(method, expression, face, texture_size)
     tell = progress or _silence
     face_model = load_model(model)
     skipped: dict[int, SkippedPhoto] = {}
     warnings: list[str] = []
 
     tell("reading photos", 0.0)
-    read = _read_all(photos, skipped)
-    distinct = _without_copies(read, warnings)
+    with ThreadPoolExecutor(1) as pool:  # the networks leave the interpreter free meanwhile
+        prepared = pool.submit(prepare, face_model, texture_size)
+        read = _read_all(photos, skipped)
+        distinct = _without_copies(read, warnings)
 
-    tell("finding faces", 0.15)
-    seen = _see_all(distinct, face, detector, landmark_detector, skipped, warnings)
+        tell("finding faces", 0.15)
+        seen = _see_all(distinct, face, detector, landmark_detector, skipped, warnings)
+        prepared.result()
 
     tell("fitting the head", 0.4)
-    fit = METHODS[chosen](face_model, [one.observation() for one in seen], expression)
-    results = tuple(one.explained_by(found) for one, found in zip(seen, fit.photos, strict=True))
+    chosen = best_method(len(seen)) if method == "auto" else method
+    fit = METHODS[chosen](face_model, seen, expression)
+    posed = [face_model.vertices(fit.identity, found.expression) for found in fit.photos]
+    results = tuple(
+        PhotoResult(
+            one.photo,
+            one.face,
+            one.landmarks,
+            found.camera,
+            found.expression,
+            found.residual,
+            found.weight,
+            light_of_photo(face_model, vertices, found.camera, one.photo.pixels),
+        )
+        for one, found, vertices in zip(seen, fit.photos, posed, strict=True)
+    )
     warnings += _outlier_warnings(seen, fit.photos)
     warnings += _people_warnings(face_model, seen, fit)
 
     tell("baking the texture", 0.5)
     texture = bake_texture(
         face_model,
-        [face_model.vertices(fit.identity, one.expression) for one in results],
+        posed,
         [one.camera for one in results],
         [one.photo.pixels for one in results],
         size=texture_size,
@@ -211,39 +259,20 @@ def reconstruct(
     return Reconstruction(face_model, fit.identity, texture, results, in_order, tuple(warnings), chosen)
 
 
-@dataclass(frozen=True)
-class _SeenFace:
-    """The face of one photo, before the fit."""
-
-    name: str
-    photo: Photo
-    face: DetectedFace
-    landmarks: FaceLandmarks
-
-    def observation(self) -> Observation:
-        seen = self.landmarks
-        return Observation(
-            points68=seen.points68,
-            sigma68=seen.sigma68,
-            mesh=seen.mesh,
-            mesh_sigma=seen.mesh_sigma,
-            mesh_indices=seen.mesh_indices,
-            size=(self.photo.width, self.photo.height),
-            focal_px=self.photo.focal_px,
-        )
-
-    def explained_by(self, fit: PhotoFit) -> PhotoResult:
-        return PhotoResult(self.photo, self.face, self.landmarks, fit.camera, fit.expression, fit.residual, fit.weight)
+def check_maps(names: Sequence[str]) -> None:
+    """Raise UsageError if a name is not one of `MAPS`."""
+    unknown = [name for name in names if name not in MAPS]
+    if unknown:
+        raise UsageError(f"there is no map {unknown[0]!r}; choose from {', '.join(MAPS)}")
 
 
 def _silence(stage: str, fraction: float) -> None:
     """Report no progress."""
 
 
-def _checked_method(method: str, expression: str, face: str | int, texture_size: int) -> str:
-    """Return the method's name; complain about options out of range before any work is done."""
-    if method not in ("auto", *METHODS):
-        raise UsageError(f"no method {method!r}; there are auto, {', '.join(METHODS)}")
+def _check_options(method: str, expression: str, face: str | int, texture_size: int) -> None:
+    """Complain about options out of range before any work is done."""
+    check_method(method)
     if expression not in get_args(Expression):
         raise UsageError(f"expression is {expression!r}; expected {' or '.join(get_args(Expression))}")
     if face != "largest" and (isinstance(face, (str, bool)) or face < 0):
@@ -251,7 +280,6 @@ def _checked_method(method: str, expression: str, face: str | int, texture_size:
     low, high = TEXTURE_SIZES
     if not low <= texture_size <= high:
         raise UsageError(f"the texture size is {texture_size}; expected {low} to {high} pixels")
-    return next(iter(METHODS)) if method == "auto" else method
 
 
 def _read_all(photos: Any, skipped: dict[int, SkippedPhoto]) -> dict[int, Photo]:
@@ -294,7 +322,7 @@ def _see_all(
     landmark_detector: LandmarkDetector | None,
     skipped: dict[int, SkippedPhoto],
     warnings: list[str],
-) -> list[_SeenFace]:
+) -> list[SeenFace]:
     """Find the wanted face of every photo; photos without it go to ``skipped``."""
     seen = []
     index = 0 if face == "largest" else face
@@ -307,7 +335,7 @@ def _see_all(
             reason = f"no face {index}: {len(faces)} found, counted from 0, the largest; choose another or the largest"
             skipped[number] = SkippedPhoto(name, reason)
         else:
-            seen.append(_SeenFace(name, photo, *faces[index]))
+            seen.append(SeenFace(name, photo, *faces[index]))
             if len(faces) > 1 and face == "largest":
                 warnings.append(f"{name}: {len(faces)} faces; the largest is used (--face INDEX chooses another)")
     if not seen:
@@ -325,7 +353,7 @@ def _listed(skipped: dict[int, SkippedPhoto]) -> str:
     return lines[0] if len(lines) == 1 else "\n  ".join(["none of the photos can be used:", *lines])
 
 
-def _outlier_warnings(seen: list[_SeenFace], fits: Sequence[PhotoFit]) -> list[str]:
+def _outlier_warnings(seen: list[SeenFace], fits: Sequence[PhotoFit]) -> list[str]:
     return [
         f"{one.name}: does not fit the other photos (weight {fit.weight:.2f}) and hardly counts; look at its overlay, "
         "and leave it out or choose another face if it shows someone else"
@@ -334,7 +362,7 @@ def _outlier_warnings(seen: list[_SeenFace], fits: Sequence[PhotoFit]) -> list[s
     ]
 
 
-def _people_warnings(model: FaceModel, seen: list[_SeenFace], fit: FaceFit) -> list[str]:
+def _people_warnings(model: FaceModel, seen: list[SeenFace], fit: FaceFit) -> list[str]:
     """Say so if the photos show different people, by the shape of the face or by the details of the skin."""
     if len(seen) < 2:
         return []

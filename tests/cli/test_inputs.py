@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from facefuse.cli.inputs import expand_photos, parse_face, parse_formats
+from facefuse.cli.inputs import expand_photos, parse_face, parse_names
 from facefuse.errors import UsageError
 
 
@@ -46,11 +46,11 @@ def test_other_faces_are_wrong_usage(word: str) -> None:
 
 def test_formats() -> None:
     known = ("glb", "obj", "ply")
-    assert parse_formats("glb", known) == ("glb",)
-    assert parse_formats("PLY, glb,ply", known) == ("ply", "glb")
+    assert parse_names("--formats", "glb", known) == ("glb",)
+    assert parse_names("--formats", "PLY, glb,ply", known) == ("ply", "glb")
 
 
 @pytest.mark.parametrize("words", ["", ",", "fbx", "glb,fbx"])
 def test_other_formats_are_wrong_usage(words: str) -> None:
-    with pytest.raises(UsageError, match="glb, obj, ply"):
-        parse_formats(words, ("glb", "obj", "ply"))
+    with pytest.raises(UsageError, match=r"--formats.*glb, obj, ply"):
+        parse_names("--formats", words, ("glb", "obj", "ply"))

@@ -40,6 +40,7 @@ DEFAULTS = Reconstruct(("a.jpg",), "out")
         ("reconstruct a.jpg --out out --face 1", replace(DEFAULTS, face="1")),
         ("reconstruct a.jpg --out out --formats glb,ply", replace(DEFAULTS, formats="glb,ply")),
         ("reconstruct a.jpg --out out --texture-size 512", replace(DEFAULTS, texture_size=512)),
+        ("reconstruct a.jpg --out out --maps depth,uv", replace(DEFAULTS, maps="depth,uv")),
         (
             "reconstruct a.jpg --out out --model base --posed --json --quiet",
             replace(DEFAULTS, posed=True, json=True, quiet=True),

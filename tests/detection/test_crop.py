@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from facefuse.detection.crop import Square, cut_square
+from facefuse.detection.crop import Square, cut_square, square_overlap
 from facefuse.errors import UsageError
 
 
@@ -80,3 +80,11 @@ def test_huge_square_about_a_small_photo_is_cheap_and_right() -> None:
 def test_a_square_without_extent_is_refused(side: float) -> None:
     with pytest.raises(UsageError, match="finite face box"):
         cut_square(np.zeros((9, 9, 3), np.uint8), Square(np.zeros(2), side), 8)
+
+
+def test_overlap_by_hand() -> None:
+    first = np.array([0.0, 0, 10, 10])
+    assert square_overlap(first, first) == pytest.approx(1.0)
+    assert square_overlap(first, np.array([5.0, 0, 15, 10])) == pytest.approx(50 / 150)
+    assert square_overlap(first, np.array([11.0, 0, 15, 4])) == 0.0
+    assert square_overlap(first, np.array([3.0, 3, 3, 3])) == 0.0

@@ -85,6 +85,8 @@ def test_parts_of_a_huge_face_are_no_faces():
         )
 
     fine = candidates([300, 300, 200], [900, 300, 200], [410, 400, 700])
+    doubtful = Candidates(fine.squares[:1] * [1, 1, 3.6], fine.points[:1], np.array([0.85]))
+    assert len(without_fragments(fine, doubtful, 500.0).scores) == 3
     kept = without_fragments(fine, candidates([400, 400, 720]), 500.0)
     assert kept.squares[:, 0].tolist() == [900, 410]
     assert len(without_fragments(fine, candidates([400, 400, 480]), 500.0).scores) == 3
@@ -150,7 +152,7 @@ def test_rolled_faces_are_found(detector, portrait, degrees):
     turned = np.asarray(Image.fromarray(portrait).rotate(degrees, Image.Resampling.BICUBIC))
     face = detector.detect(turned)[0]
     across = face.points5[1] - face.points5[0]
-    assert -np.degrees(np.arctan2(across[1], across[0])) == pytest.approx(degrees, abs=12)
+    assert -np.degrees(np.arctan2(across[1], across[0])) == pytest.approx(degrees, abs=20)
 
 
 def test_a_face_that_fills_the_photo_is_found(detector, portrait):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facefuse.detection.find import MIN_SIDE, find_faces, no_face_reason
+from facefuse.detection.find import MIN_SIDE, face_evidence, find_faces, no_face_reason
 from facefuse.detection.types import DetectedFace, FaceLandmarks
 from facefuse.photos import Photo, read_photo
 
@@ -20,7 +20,6 @@ class Networks:
     def __init__(self) -> None:
         self.faces: list[DetectedFace] = []
         self.marks: list[FaceLandmarks] = []
-        self.wider: dict[int, FaceLandmarks] = {}
 
     def add(
         self,
@@ -48,10 +47,7 @@ class Networks:
 
     def landmarks(self, pixels: np.ndarray, box: np.ndarray) -> FaceLandmarks:
         centres = np.array([face.box[:2] + face.box[2:] for face in self.faces])
-        index = int(np.abs(centres - box[:2] - box[2:]).sum(axis=1).argmin())
-        if np.ptp(box[::2]) > 1.2 * np.ptp(self.faces[index].box[::2]):
-            return self.wider.get(index, self.marks[index])
-        return self.marks[index]
+        return self.marks[int(np.abs(centres - box[:2] - box[2:]).sum(axis=1).argmin())]
 
     def found(self) -> list[DetectedFace]:
         return [face for face, _ in find_faces(PHOTO, self, self)]
@@ -65,16 +61,41 @@ def test_the_largest_comes_first() -> None:
 
 def test_a_doubtful_face_counts_as_smaller() -> None:
     networks = Networks()
-    sure, doubtful = networks.add((60, 60), 70), networks.add((200, 100), 80, found=0.55, score=0.6)
+    sure, doubtful = networks.add((60, 60), 70), networks.add((200, 100), 80, found=0.8, score=0.8)
     assert networks.found() == [sure, doubtful]
 
 
-@pytest.mark.parametrize("doubts", [{"score": 0.4}, {"spread": 0.07}])
-def test_what_the_landmark_network_doubts_is_no_face(doubts: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "doubts",
+    [
+        {"score": 0.05, "found": 0.7},
+        {"spread": 0.4, "found": 0.65},
+        {"score": 0.3, "spread": 0.2, "found": 0.75},
+    ],
+)
+def test_what_both_networks_doubt_is_no_face(doubts: dict[str, float]) -> None:
     networks = Networks()
     networks.add((100, 100), 90, **doubts)
     face = networks.add((60, 60), 40)
     assert networks.found() == [face]
+
+
+@pytest.mark.parametrize("doubts", [{"found": 0.66}, {"score": 0.5, "found": 0.97}, {"spread": 0.2, "found": 0.97}])
+def test_what_one_network_is_sure_of_is_a_face(doubts: dict[str, float]) -> None:
+    networks = Networks()
+    face = networks.add((100, 100), 90, **doubts)
+    assert len(networks.found()) == 1
+    assert networks.found()[0].score == face.score
+
+
+def test_evidence_by_hand() -> None:
+    networks = Networks()
+    networks.add((100, 100), 90, found=0.8, score=0.9, spread=0.02)
+    np.testing.assert_allclose(
+        face_evidence(networks.faces[0], networks.marks[0]), [np.log(4), np.log(0.02), np.log(9)], rtol=1e-6
+    )
+    networks.add((100, 100), 90, found=1.0, score=0.0, spread=0.0)
+    assert np.isfinite(face_evidence(networks.faces[1], networks.marks[1])).all()
 
 
 def test_detections_drawn_to_the_same_place_are_one_face() -> None:
@@ -86,16 +107,14 @@ def test_detections_drawn_to_the_same_place_are_one_face() -> None:
     assert networks.found() == [best, neighbour]
 
 
-def test_a_box_too_small_for_the_face_is_widened() -> None:
+@pytest.mark.parametrize(("spread", "corrected"), [(0.01, True), (0.1, False)])
+def test_a_box_far_from_certain_landmarks_is_corrected(spread: float, corrected: bool) -> None:
     networks = Networks()
-    networks.add((150, 100), 60, spread=0.04)
-    small = networks.faces.pop(), networks.marks.pop()
-    networks.add((140, 95), 120, spread=0.01)
-    networks.faces, networks.wider, networks.marks = [small[0]], {0: networks.marks[0]}, [small[1]]
+    networks.add((140, 95), 120, detected_side=60, spread=spread)
     ((face, landmarks),) = find_faces(PHOTO, networks, networks)
-    assert landmarks is networks.wider[0]
-    assert np.allclose(face.box, [80, 35, 200, 155])
-    assert face.score == small[0].score
+    np.testing.assert_allclose(face.box, [80, 35, 200, 155] if corrected else [110, 65, 170, 125])
+    np.testing.assert_allclose(landmarks.square, [80, 35, 200, 155])
+    assert landmarks.spread == pytest.approx(spread)
 
 
 def test_photos_smaller_than_any_face_are_not_searched() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from facefuse.detection.crop import Square
 from facefuse.detection.landmarks import CROP_RATIO, LandmarkNetwork, crop_square, upright_square
+from facefuse.detection.types import FaceLandmarks
 from facefuse.errors import AssetError, UsageError
 
 
@@ -91,6 +93,44 @@ def test_two_passes_follow_a_tilted_head(network: LandmarkNetwork, faces: list) 
         expected = (truth - middle) @ turn.T + middle
         turned_errors.append(error(both.landmarks(turned, box_of(expected)).points68, expected))
     assert np.mean(turned_errors) < 6.0
+
+
+def test_doubtful_landmarks_are_looked_for_in_a_wider_box(faces: list) -> None:
+    both = LandmarkNetwork(passes=2, threads=1)
+    errors = []
+    for pixels, truth in faces:
+        box = box_of(truth)
+        centre, half = (box[:2] + box[2:]) / 2 + [0.0, 0.12 * (box[2] - box[0])], 0.27 * (box[2] - box[0])
+        errors.append(error(both.landmarks(pixels, np.concatenate([centre - half, centre + half])).points68, truth))
+    assert np.median(errors) < 6.0  # boxes of half the size about the mouth
+
+
+def test_no_other_face_is_taken_for_a_doubtful_one(faces: list, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels, truth = faces[0]
+    both = LandmarkNetwork(passes=2, threads=1)
+    box = box_of(truth)
+    found = both.landmarks(pixels, box)
+    looked = []
+
+    def look(_: np.ndarray, square: Square) -> FaceLandmarks:
+        looked.append(square)
+        away = 0.0 if len(looked) < 3 else 5.0 * square.side
+        return replace(found, points68=found.points68 + away, sigma68=found.sigma68 * (9.0 if len(looked) < 3 else 1.0))
+
+    monkeypatch.setattr(both, "_look", look)
+    kept = both.landmarks(pixels, box)
+    # Two passes, a wider box with two more, a third pass, and two in each of three turned boxes.
+    assert len(looked) == 11
+    np.testing.assert_allclose(kept.points68, found.points68)
+
+
+def test_faces_that_hang_head_down_are_found(faces: list) -> None:
+    both = LandmarkNetwork(passes=2, threads=1)
+    errors = []
+    for pixels, truth in faces:
+        last = np.array(pixels.shape[1::-1]) - 1.0
+        errors.append(error(both.landmarks(pixels[::-1, ::-1], box_of(last - truth)).points68, last - truth))
+    assert np.median(errors) < 5.0
 
 
 def test_noise_is_not_a_face(network: LandmarkNetwork) -> None:

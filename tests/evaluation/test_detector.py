@@ -8,7 +8,9 @@ from facefuse.errors import UnusableInput
 from facefuse.evaluation.aflw2000 import AflwDataset
 from facefuse.evaluation.boxes import square_box
 from facefuse.evaluation.detector import (
+    Miss,
     count_false_alarms,
+    eye_centres,
     matched,
     read_annotations,
     recall_on_aflw2000,
@@ -24,21 +26,24 @@ class Canned:
 
     def detect(self, pixels):
         boxes = self.answers.get(pixels.tobytes(), [])
-        return [DetectedFace(np.asarray(box, float), np.zeros((5, 2)), 0.8) for box in boxes]
+        # Five points at the box's upper left corner.
+        return [DetectedFace(np.asarray(box, float), np.tile(np.asarray(box, float)[:2], (5, 1)), 0.8) for box in boxes]
 
 
 def test_matching_by_hand():
     truth = np.array([[0.0, 0, 10, 10], [4.0, 0, 14, 10], [50.0, 50, 60, 60]])
-    assert matched(truth, truth).all()
-    assert matched(truth, np.zeros((0, 4))).tolist() == [False, False, False]
+    assert matched(truth, truth).tolist() == [0, 1, 2]
+    assert matched(truth, np.zeros((0, 4))).tolist() == [-1, -1, -1]
     # one detection between two faces (IoU 80/120 with both) serves one of them
-    assert matched(truth, np.array([[2.0, 0, 12, 10]])).sum() == 1
+    assert sorted(matched(truth, np.array([[2.0, 0, 12, 10]])).tolist()) == [-1, -1, 0]
     # the pairing that helps most faces is taken although the first face prefers the second detection
     found = np.array([[-4.0, 0, 6, 10], [2.0, 0, 12, 10]])
-    assert matched(truth, found).tolist() == [True, True, False]
+    assert matched(truth, found).tolist() == [0, 1, -1]
     shifted = truth[2:] + np.array([4.0, 0, 4.0, 0])  # IoU 60/140 = 0.43
-    assert matched(truth[2:], shifted).all()
-    assert not matched(truth[2:], shifted, min_iou=0.45).any()
+    assert matched(truth[2:], shifted).tolist() == [0]
+    assert matched(truth[2:], shifted, min_iou=0.45).tolist() == [-1]
+    # of two detections on one face the closer one counts
+    assert matched(truth[2:], np.concatenate([shifted, truth[2:]])).tolist() == [1]
 
 
 def test_recall_by_yaw_bin(tmp_path):
@@ -49,7 +54,20 @@ def test_recall_by_yaw_bin(tmp_path):
     recall = recall_on_aflw2000(folder, Canned(answers))
     assert (recall.found, recall.faces, recall.rate) == (2, 4, 50.0)
     assert (recall.bin_found, recall.bin_faces) == ((1, 1, 0), (2, 1, 1))
-    assert recall.missed == (NAMES[2], NAMES[3])
+    assert [miss.photo for miss in recall.missed] == [NAMES[2], NAMES[3]]
+    truth = data[2].points[:, :2]
+    low, high = truth.min(axis=0), truth.max(axis=0)
+    assert recall.missed[0].side_px == pytest.approx((high - low).max())
+    assert recall.missed[0].yaw_deg == pytest.approx(float(data[2].angles[0]))
+    assert recall.missed[1].best_iou == 0.0
+    assert recall.median_iou == pytest.approx(1.0)
+    errors = []
+    for k in (0, 1):
+        box = square_box(data[k].points[:, :2])
+        away = np.linalg.norm(eye_centres(data[k].points[:, :2]) - box[:2], axis=1).mean()
+        errors.append(100 * away / (box[2] - box[0]))
+    assert recall.eye_error == pytest.approx(np.mean(errors))
+    assert recall.interval[0] < 50 < recall.interval[1]
     assert recall.other == 1
     assert recall.latency_ms >= 0
 
@@ -77,9 +95,19 @@ def test_annotations_give_boxes_or_squares_about_parts(annotated):
     assert photos[0].boxes.tolist() == [[20, 10, 50, 50]]
     assert photos[1].boxes.tolist() == [[10, 35.5, 29, 54.5]]
     assert photos[2].boxes.shape == (0, 4)
+    assert photos[2].eyes.shape == (0, 2, 2)
+    assert np.isnan(photos[0].eyes).all()
+    parts = np.array([[10 + k % 20, 40 + k % 11] for k in range(68)])
+    np.testing.assert_allclose(photos[1].eyes[0], [parts[36:42].mean(0), parts[42:48].mean(0)])
     red = np.zeros((60, 60, 3), np.uint8)
-    recall = recall_on_annotations(annotated, Canned({red.tobytes(): [[22, 12, 52, 52]]}))
-    assert (recall.found, recall.faces, recall.missed, recall.other) == (1, 2, ("b.png",), 1)
+    other = red + np.array([1, 0, 0], np.uint8)
+    recall = recall_on_annotations(annotated, Canned({x.tobytes(): [[22, 12, 52, 52]] for x in (red, other)}))
+    assert (recall.found, recall.faces, recall.other) == (1, 2, 2)
+    # IoU of b's square (10, 35.5, 29, 54.5) and the detection (22, 12, 52, 52)
+    common = 7 * 16.5
+    assert recall.missed[0].best_iou == pytest.approx(common / (19 * 19 + 30 * 40 - common))
+    assert recall.missed[0] == Miss("b.png", 19.0, pytest.approx(float("nan"), nan_ok=True), recall.missed[0].best_iou)
+    assert np.isnan(recall.eye_error)
     assert recall.bin_faces == (0, 0, 0)
 
 
@@ -111,6 +139,7 @@ def test_false_alarms_are_counted_and_named(tmp_path):
     detector = Canned({second.tobytes(): [[0, 0, 9, 9], [20, 20, 30, 30]]})
     alarms = count_false_alarms(tmp_path, detector)
     assert (alarms.alarms, alarms.photos, alarms.where, alarms.scores) == (2, 3, ("1.png", "1.png"), (0.8, 0.8))
+    assert alarms.boxes == ((0, 0, 9, 9), (20, 20, 30, 30))
     assert count_false_alarms(tmp_path, detector, last=1).alarms == 0
     empty = tmp_path / "empty"
     empty.mkdir()

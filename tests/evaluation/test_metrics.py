@@ -8,6 +8,7 @@ from facefuse.evaluation.metrics import (
     pose_angles,
     summarise_nme,
     summarise_pose,
+    wilson_interval,
     yaw_bin,
 )
 from facefuse.geometry.rotations import rotvec_to_rotmat
@@ -128,3 +129,11 @@ def test_pose_summary_drops_impossible_truth_and_missed_faces():
     s = summarise_pose(predicted, truth)
     assert (s.yaw, s.pitch, s.roll, s.mean, s.count) == (3.0, 0.5, 2.0, pytest.approx(5.5 / 3), 2)
     assert s.bias == (-1.0, -0.5, 2.0)
+
+
+def test_interval_of_a_share():
+    # Newcombe 1998, table I: 81 of 263, 15 of 148 and 0 of 20, score method without continuity correction
+    assert wilson_interval(81, 263) == pytest.approx((25.53, 36.62), abs=0.006)
+    assert wilson_interval(15, 148) == pytest.approx((6.24, 16.05), abs=0.006)
+    assert wilson_interval(0, 20) == pytest.approx((0.0, 16.11), abs=0.006)
+    assert np.isnan(wilson_interval(0, 0)).all()

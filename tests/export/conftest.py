@@ -112,7 +112,8 @@ def make_photo(model, identity, path, yaw, expression) -> PhotoResult:
     box = np.concatenate([centre - side / 2, centre + side / 2])
     landmarks = FaceLandmarks(points, np.ones(68), np.zeros((0, 2)), np.zeros(0), np.zeros(0, dtype=int), score=0.97)
     face = DetectedFace(box, np.zeros((5, 2)), score=0.99)
-    return PhotoResult(Photo(pixels, path), face, landmarks, camera, expression, residual=1.25, weight=0.875)
+    light = np.linspace(2, -1, 27).reshape(9, 3)
+    return PhotoResult(Photo(pixels, path), face, landmarks, camera, expression, 1.25, weight=0.875, light=light)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from schema_check import problems
 
 from facefuse.export.document import document_to_json, readable, reconstruction_document
 from facefuse.geometry.rotations import euler_to_rotmat
+from facefuse.rendering.shading import sh_shade
 
 DOCS = Path(__file__).parents[2] / "docs" / "reconstruction-json.md"
 
@@ -90,6 +91,14 @@ def test_angles_are_those_of_the_rotation(document):
         angles = (np.asarray(photo[f"{name}_deg"]) for name in ("yaw", "pitch", "roll"))
         np.testing.assert_allclose(euler_to_rotmat(*angles), photo["camera"]["R"], atol=1e-4)
     assert document["photos"][1]["yaw_deg"] == pytest.approx(-35, abs=1e-2)
+
+
+def test_light_shades_as_the_photo_says(document, reconstruction):
+    normals = np.array([[0.0, 0.0, 1.0], [0.6, 0.0, 0.8], [0.0, -1.0, 0.0]])
+    for photo, result in zip(document["photos"], reconstruction.photos, strict=True):
+        np.testing.assert_allclose(
+            sh_shade(normals, np.array(photo["light"])), sh_shade(normals, result.light), atol=1e-3
+        )
 
 
 def test_expression_by_name(document):

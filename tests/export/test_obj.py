@@ -7,7 +7,7 @@ import io
 import numpy as np
 import trimesh
 
-from facefuse.export.obj import material_library, mesh_to_obj
+from facefuse.export.obj import format_rows, material_library, mesh_to_obj
 from facefuse.geometry.mesh import vertex_normals
 
 
@@ -25,6 +25,16 @@ def parse(text):
         elif key in ("v", "vt", "vn"):
             rows[key].append([float(value) for value in values])
     return {key: np.array(value) for key, value in rows.items()}
+
+
+def test_numbers_are_written_as_python_writes_them():
+    rng = np.random.default_rng(0)
+    numbers = np.concatenate([rng.normal(size=(50, 3)) * [0.01, 1, 1e5], [[0, -0.00004, 9.99996], [1e12, -7, 0.5]]])
+    expected = "".join("v {:.4f} {:.4f} {:.4f}\n".format(*row) for row in numbers).replace("-0.0000", "0.0000")
+    assert format_rows("v", numbers, 4).decode() == expected
+    corners = rng.integers(1, 20000, (20, 6))
+    expected = "".join("f {}/{}/{} {}/{}/{}\n".format(*row) for row in corners)
+    assert format_rows("f", corners, 0, " // //").decode() == expected
 
 
 def test_everything_is_there_in_the_order_of_the_model(model, reconstruction):

@@ -9,12 +9,11 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from facefuse.export.textures import encode_jpeg, encode_png, jpeg_data_uri, vertex_colours
+from facefuse.export.textures import encode_jpeg, jpeg_data_uri, vertex_colours
 
 
-def test_png_is_lossless_and_jpeg_close(reconstruction):
+def test_jpeg_is_close(reconstruction):
     texture = reconstruction.texture
-    assert (np.asarray(Image.open(io.BytesIO(encode_png(texture)))) == texture).all()
     jpeg = np.asarray(Image.open(io.BytesIO(encode_jpeg(texture))), dtype=float)
     assert np.abs(jpeg - texture).mean() < 8
 

@@ -149,6 +149,48 @@ def test_huge_coordinates_and_empty_meshes() -> None:
     assert np.isinf(empty.depth).all()
 
 
+def test_small_triangles_agree_with_the_reference() -> None:
+    rng = np.random.default_rng(5)
+    corners = rng.uniform((-2, -2, 50), (42, 32, 500), (400, 1, 3)) + rng.uniform(-1.4, 1.4, (400, 3, 3))
+    corners[::2, :, :2] = np.rint(corners[::2, :, :2] * 2) / 2  # edges through pixel centres
+    vertices, triangles = corners.reshape(-1, 3), np.arange(1200).reshape(-1, 3)
+    for perspective in (True, False):
+        got = rasterize(vertices, triangles, 40, 30, perspective=perspective, cull_back=False)
+        index, depth, weights = reference(vertices, triangles, 40, 30, perspective, False)
+        assert len(np.unique(index)) > 100
+        np.testing.assert_array_equal(got.triangle, index)
+        np.testing.assert_allclose(got.depth, depth, rtol=1e-4)
+        np.testing.assert_allclose(got.barycentric, weights, atol=1e-4)
+
+
+def test_a_batch_is_its_meshes_one_by_one_on_any_number_of_threads() -> None:
+    meshes = np.stack([soup(seed)[0] for seed in range(5)])
+    triangles = soup(0)[1]
+    for threads in (1, 3):
+        batch = rasterize(meshes, triangles, 40, 30, threads=threads)
+        assert batch.mask.shape == (5, 30, 40)
+        for n, mesh in enumerate(meshes):
+            one = rasterize(mesh, triangles.astype(np.int32), 40, 30)
+            for name in Fragments.__dataclass_fields__:
+                np.testing.assert_array_equal(getattr(batch, name)[n], getattr(one, name))
+
+
+def test_orthographic_depths_of_any_sign() -> None:
+    vertices, triangles = soup(6)
+    vertices[:, 2] -= 300
+    got = rasterize(vertices, triangles, 40, 30, perspective=False, cull_back=False)
+    expected = rasterize(vertices + np.array([0, 0, 1000]), triangles, 40, 30, perspective=False, cull_back=False)
+    assert (got.depth[got.mask] < 0).any()
+    np.testing.assert_array_equal(got.triangle, expected.triangle)
+    np.testing.assert_allclose(got.depth[got.mask], expected.depth[got.mask] - 1000, atol=1e-3)
+
+
+def test_of_two_surfaces_at_the_same_depth_the_lower_index_is_seen() -> None:
+    vertices = np.array([[1.0, 1, 50], [20, 1, 50], [1, 20, 50]])
+    got = rasterize(vertices, np.array([[0, 1, 2], [0, 1, 2], [2, 0, 1]]), 24, 24, cull_back=False)
+    assert set(np.unique(got.triangle)) == {-1, 0}
+
+
 def test_same_input_same_bits() -> None:
     vertices, triangles = soup(9, 400)
     first, second = (rasterize(vertices, triangles, 64, 48) for _ in range(2))
@@ -158,7 +200,14 @@ def test_same_input_same_bits() -> None:
 
 @pytest.mark.parametrize(
     ("vertices", "triangles"),
-    [(np.zeros((3, 2)), np.zeros((1, 3), int)), (np.zeros((3, 3)), np.array([[0, 1, 3]]))],
+    [
+        (np.zeros((3, 2)), np.zeros((1, 3), int)),
+        (np.zeros((3, 3)), np.array([[0, 1, 3]])),
+        (np.zeros((3, 3)), np.array([[0, -1, 2]])),
+        (np.zeros((3, 3)), np.array([[0, 1, 2**32]])),
+        (np.zeros((3, 3)), np.zeros((1, 3))),
+        (np.zeros((3, 3)), np.zeros((1, 4), int)),
+    ],
 )
 def test_wrong_arrays_are_refused(vertices: np.ndarray, triangles: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"found|outside"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facefuse.rendering.shading import linear_to_srgb, sh_basis, sh_shade, srgb_to_linear
+from facefuse.rendering.shading import estimate_light, linear_to_srgb, sh_basis, sh_shade, srgb_to_linear
 
 
 def sphere(count: int) -> np.ndarray:
@@ -47,3 +47,63 @@ def test_numpy_and_torch_agree() -> None:
     srgb_to_linear(colours).sum().backward()
     assert torch.isfinite(colours.grad).all()
     np.testing.assert_allclose(srgb_to_linear(colours.detach()).numpy(), srgb_to_linear(colours.detach().numpy()))
+
+
+def lit(normals: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A random plausible light, random albedo, and the colours they give."""
+    rng = np.random.default_rng(seed)
+    light = np.concatenate([[[2.5, 2.4, 2.2]], rng.normal(0, 0.6, (3, 3)), rng.normal(0, 0.15, (5, 3))])
+    albedo = rng.uniform(0.2, 0.7, (len(normals), 3))
+    return light, albedo, albedo * sh_shade(normals, light)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_known_light_is_recovered(seed: int) -> None:
+    normals = sphere(2000)
+    light, albedo, colour = lit(normals, seed)
+    found = estimate_light(colour, albedo, normals, np.ones(len(normals)))
+    np.testing.assert_allclose(found, light, atol=0.04)
+    np.testing.assert_allclose(sh_shade(normals, found), sh_shade(normals, light), atol=0.05)
+
+
+def test_shadows_and_highlights_hardly_move_the_light() -> None:
+    normals = sphere(3000)
+    normals = normals[normals[:, 2] < -0.2]  # a face: no surface that looks away is seen
+    light, albedo, colour = lit(normals, 3)
+    rng = np.random.default_rng(4)
+    spoiled = colour.copy()
+    shadow, shine = rng.random(len(normals)) < 0.25, rng.random(len(normals)) < 0.05
+    spoiled[shadow] *= 0.3
+    spoiled[shine] += 0.8
+    shading = sh_shade(normals, light)
+    weights = np.ones(len(normals))
+    robust = np.abs(sh_shade(normals, estimate_light(spoiled, albedo, normals, weights)) - shading).mean()
+    plain = np.abs(sh_shade(normals, estimate_light(spoiled, albedo, normals, weights, rounds=1)) - shading).mean()
+    assert robust < 0.04
+    assert plain > 3 * robust
+
+
+def test_points_without_weight_do_not_count() -> None:
+    normals = sphere(1000)
+    _, albedo, colour = lit(normals, 5)
+    weights = (np.arange(1000) % 2).astype(float)
+    spoiled = np.where(weights[:, None] > 0, colour, 9.0)
+    there = estimate_light(colour[1::2], albedo[1::2], normals[1::2], np.ones(500))
+    np.testing.assert_allclose(estimate_light(spoiled, albedo, normals, weights), there, atol=1e-9)
+
+
+def test_light_from_unseen_sides_stays_even() -> None:
+    normals = sphere(4000)
+    normals = normals[normals[:, 2] < -0.6]
+    light = estimate_light(np.full_like(normals, 0.2), np.full_like(normals, 0.4), normals, np.ones(len(normals)))
+    np.testing.assert_allclose(sh_shade(sphere(200), light), 0.5, atol=0.02)
+
+
+def test_light_in_numpy_and_torch_agrees() -> None:
+    torch = pytest.importorskip("torch")
+    normals = sphere(300)
+    _, albedo, colour = lit(normals, 6)
+    colour[:50] *= 0.2
+    here = estimate_light(colour, albedo, normals, np.ones(300))
+    tensors = (torch.as_tensor(a) for a in (colour, albedo, normals, np.ones(300)))
+    np.testing.assert_allclose(estimate_light(*tensors).numpy(), here, atol=1e-9)

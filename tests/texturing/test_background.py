@@ -3,10 +3,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from facefuse.geometry.mesh import vertex_normals
 from facefuse.rendering.rasterize import rasterize_camera
-from facefuse.texturing.background import far_from_border, hair_beyond, spill_trust, widen
+from facefuse.texturing.background import (
+    box_blur,
+    far_from_border,
+    hair_beyond,
+    nearby,
+    picture_area,
+    spill_trust,
+    widen,
+)
 from facefuse.texturing.parts import parts_of
 from facefuse.texturing.skin import SKIN_FLOOR, colour_model
 
@@ -30,6 +39,17 @@ def test_background_on_the_cheek_is_not_trusted_but_beard_and_skin_are() -> None
     assert strip((0.7, 0.52, 0.45)).min() > 0.95
 
 
+def test_extremes_and_means_of_windows_are_those_of_scipy() -> None:
+    ndimage = pytest.importorskip("scipy.ndimage")
+    values = np.random.default_rng(0).uniform(size=(9, 7, 5)).astype(np.float32)
+    for reach in (1, 2):
+        wide = 2 * reach + 1
+        np.testing.assert_array_equal(nearby(values, reach, np.maximum), ndimage.maximum_filter(values, wide))
+        np.testing.assert_array_equal(nearby(values, reach, np.minimum), ndimage.minimum_filter(values, wide))
+        mean = ndimage.uniform_filter(values, (wide, wide, 1), mode="nearest")
+        np.testing.assert_allclose(box_blur(values, reach), mean, atol=1e-6)
+
+
 def test_untrusted_places_are_widened_softly() -> None:
     trust = np.ones((21, 21), np.float32)
     trust[10, 10] = 0
@@ -37,6 +57,21 @@ def test_untrusted_places_are_widened_softly() -> None:
     assert wide[10, 12] < 0.5
     assert 0 < wide[10, 13] < 1
     assert wide[10, 17] == 1
+
+
+def test_letterboxes_are_cut_off_and_backdrops_are_not() -> None:
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    assert picture_area(photo) == (slice(0, 60), slice(0, 80))
+    boxed = np.full((100, 90, 3), 2, np.uint8)
+    boxed[20:80, 10:90] = photo
+    rows, columns = picture_area(boxed)
+    assert (20 <= rows.start <= 24, 76 <= rows.stop <= 80) == (True, True)
+    assert (10 <= columns.start <= 14, columns.stop) == (True, 90)
+    backdrop = np.full((100, 90, 3), 230, np.uint8)
+    backdrop[30:, 30:60] = photo[:, :30].repeat(2, 0)[:70]  # a head and a body before a plain backdrop
+    assert picture_area(backdrop) == (slice(0, 100), slice(0, 90))
+    assert picture_area(np.zeros((8, 8, 3), np.uint8)) == (slice(0, 8), slice(0, 8))
 
 
 def test_border_colours_are_background() -> None:

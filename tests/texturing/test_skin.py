@@ -9,6 +9,7 @@ from facefuse.texturing.skin import (
     NO_COLOUR,
     SKIN_FLOOR,
     colour_model,
+    could_be_hair,
     model_of,
     smoothstep,
     weighted_median,
@@ -72,3 +73,21 @@ def test_weighted_median_and_smoothstep() -> None:
     assert weighted_median(np.array([3.0, 1, 2]), np.array([1.0, 1, 5])) == 2
     np.testing.assert_allclose(smoothstep(1, 3, np.array([0.0, 2, 4])), [0, 0.5, 1])
     assert weighted_median(np.array([4.0]), np.array([0.1])) == pytest.approx(4)
+
+
+@pytest.mark.parametrize(
+    ("colour", "natural"),
+    [
+        ((0.08, 0.07, 0.07), True),
+        ((0.10, 0.11, 0.14), True),  # black hair in cool light
+        ((0.35, 0.22, 0.14), True),
+        ((0.62, 0.34, 0.18), True),  # ginger
+        ((0.85, 0.75, 0.55), True),
+        ((0.70, 0.70, 0.72), True),
+        ((0.15, 0.30, 0.70), False),
+        ((0.20, 0.55, 0.25), False),
+        ((0.75, 0.10, 0.12), False),
+    ],
+)
+def test_hats_and_cloths_are_no_hair(colour: tuple[float, float, float], natural: bool) -> None:
+    assert could_be_hair(np.array(colour)) is natural

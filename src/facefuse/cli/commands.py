@@ -12,6 +12,8 @@ from facefuse.cli.detect import Detect
 from facefuse.cli.evaluate import Evaluate
 from facefuse.cli.models import Models
 from facefuse.cli.reconstruct import Demo, Reconstruct
+from facefuse.cli.synthesize import Synthesize
+from facefuse.cli.train import ExportOnnx, Train
 
 Commands = (
     Annotated[Reconstruct, subcommand("reconstruct")]
@@ -19,6 +21,9 @@ Commands = (
     | Annotated[Demo, subcommand("demo")]
     | Annotated[Models, subcommand("models")]
     | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Synthesize, subcommand("synthesize")]
+    | Annotated[Train, subcommand("train")]
+    | Annotated[ExportOnnx, subcommand("export-onnx")]
 )
 
 DESCRIPTION = (

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg, subcommand
 
 from facefuse.cli import terminal
 from facefuse.cli.compilation import compilation_announced
+from facefuse.cli.evaluate_detector import EvaluateDetector
+from facefuse.cli.evaluate_multiview import EvaluateMultiview
 
 if TYPE_CHECKING:
     from facefuse.evaluation.alignment import AflwResult
@@ -64,14 +67,17 @@ class EvaluateAflw2000:
     data: Annotated[str, arg(metavar="ZIP_OR_FOLDER")]
     """The data set as published; a protocol.npz beside it adds boxes and re-annotated truth."""
 
-    method: Literal["landmarks", "fit"] = "landmarks"
-    """Measure the landmark network, or the fitted head's landmarks."""
+    method: Literal["landmarks", "fit", "2dasl", "2dasl+refine"] = "landmarks"
+    """Measure the landmark network, the fitted head's landmarks, or those of the regressed head."""
 
     boxes: Literal["published", "detector"] = "published"
     """Crop boxes: the published ones, or the built-in detector's."""
 
     json: bool = False
     """Print the figures, and the error of every photo, as JSON on stdout."""
+
+    weights: Annotated[str | None, arg(metavar="FILE.onnx")] = None
+    """Network of 2dasl, as facefuse export-onnx writes it; the shipped one if not given."""
 
     def run(self) -> int:
         """Run the command."""
@@ -84,6 +90,7 @@ class EvaluateAflw2000:
                 self.method,
                 self.boxes,
                 progress=lambda done, count: tell(f"photo {done} of {count}", done / count),
+                weights=None if self.weights is None else Path(self.weights),
             )
         if self.json:
             terminal.result_json(found.to_dict())
@@ -121,7 +128,12 @@ def _print_aflw2000(found: AflwResult) -> None:
 class Evaluate:
     """Measure on published benchmarks, or against a scan."""
 
-    command: Annotated[EvaluateAflw2000, subcommand("aflw2000")] | Annotated[EvaluateScan, subcommand("scan")]
+    command: (
+        Annotated[EvaluateAflw2000, subcommand("aflw2000")]
+        | Annotated[EvaluateDetector, subcommand("detector")]
+        | Annotated[EvaluateScan, subcommand("scan")]
+        | Annotated[EvaluateMultiview, subcommand("multiview")]
+    )
 
     def run(self) -> int:
         """Run the command."""

@@ -42,16 +42,16 @@ def parse_face(word: str) -> Literal["largest"] | int:
     raise UsageError(f"--face {word}: expected 'largest', or 0 for the largest face, 1 for the next, …")
 
 
-def parse_formats(words: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Parse a comma-separated list of formats, each once, in the order given.
+def parse_names(option: str, words: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Parse the comma-separated names given to an option, each once, in the order given.
 
     Raises
     ------
     UsageError
         If one is unknown, or none is named.
     """
-    formats = tuple(dict.fromkeys(word.strip().lower() for word in words.split(",") if word.strip()))
-    unknown = [word for word in formats if word not in tuple(known)]
-    if unknown or not formats:
-        raise UsageError(f"--formats {words}: expected a comma-separated list of {', '.join(known)}")
-    return formats
+    names = tuple(dict.fromkeys(word.strip().lower() for word in words.split(",") if word.strip()))
+    choices = tuple(known)
+    if not names or any(name not in choices for name in names):
+        raise UsageError(f"{option} {words}: expected a comma-separated list of {', '.join(choices)}")
+    return names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from tyro.conf import Positional, arg
 
 from facefuse.cli import terminal
 from facefuse.cli.compilation import compilation_announced
-from facefuse.cli.inputs import expand_photos, parse_face, parse_formats
+from facefuse.cli.inputs import expand_photos, parse_face, parse_names
 from facefuse.errors import UnusableInput
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ class Reconstruct:
     method: Literal["auto", "fit"] = "auto"
     """How the head is found; auto is the best there is."""
 
-    model: Annotated[str, arg(metavar="NAME")] = "base"
-    """Face model (see: facefuse models list)."""
+    model: Annotated[str, arg(metavar="NAME|FILE")] = "base"
+    """Face model: a name (facefuse models list), or the .safetensors file that 'facefuse models import' wrote."""
 
     expression: Literal["per-photo", "shared"] = "per-photo"
     """Whether every photo has its own expression."""
@@ -48,6 +49,9 @@ class Reconstruct:
 
     posed: bool = False
     """Also write one mesh per photo with its expression."""
+
+    maps: Annotated[str | None, arg(metavar="depth,normals,pncc,uv,parts,visibility")] = None
+    """Also draw maps of the head for every photo: any of these, separated by commas."""
 
     json: bool = False
     """Print the results as JSON on stdout."""
@@ -99,8 +103,10 @@ def _run(options: Reconstruct, photos: Sequence[str | Photo]) -> int:
         from facefuse.export.folder import check_folder  # late: these take a while to import
         from facefuse.export.writer import FORMATS, save
         from facefuse.reconstruction import reconstruct
+        from facefuse.rendering.maps import MAPS
 
-        formats = parse_formats(options.formats, FORMATS)
+        formats = parse_names("--formats", options.formats, FORMATS)
+        maps = parse_names("--maps", options.maps, MAPS) if options.maps is not None else ()
         check_folder(Path(options.out))
         head = reconstruct(
             photos,
@@ -112,16 +118,15 @@ def _run(options: Reconstruct, photos: Sequence[str | Photo]) -> int:
             progress=tell,
         )
         tell("writing", 0.9)
-        files = save(head, options.out, formats=formats, posed=options.posed)
+        files = save(head, options.out, formats=formats, posed=options.posed, maps=maps)
 
     for one in head.skipped:
         terminal.note(f"not used: {one.path}: {one.reason}")
     for warning in head.warnings:
         terminal.note(f"warning: {warning}")
     if options.json:
-        from facefuse.export.document import reconstruction_document
-
-        terminal.result_json({**reconstruction_document(head), "files": [str(path) for path in files]})
+        document = json.loads((Path(options.out) / "reconstruction.json").read_bytes())
+        terminal.result_json({**document, "files": [str(path) for path in files]})
     elif not options.quiet:
         count = len(head.photos)
         terminal.note(f"head from {count} photo{'s' * (count != 1)} in {options.out}; open report.html to look at it")

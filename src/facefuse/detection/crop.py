@@ -81,3 +81,10 @@ def cut_square(pixels: NDArray[np.uint8], square: Square, size: int) -> NDArray[
     x0, y0 = start - half * np.array([cos - sin, sin + cos])
     rows = (cos / scale[0], -sin / scale[0], x0 / scale[0], sin / scale[1], cos / scale[1], y0 / scale[1])
     return np.asarray(part.transform((size, size), Image.Transform.AFFINE, rows, Image.Resampling.BILINEAR))
+
+
+def square_overlap(first: FloatArray, second: FloatArray) -> float:
+    """Intersection over union of two boxes (4,) x0, y0, x1, y1."""
+    common = float(np.clip(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0.0, None).prod())
+    areas = float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]))
+    return common / max(areas - common, 1e-12)

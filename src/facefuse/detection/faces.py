@@ -20,8 +20,8 @@ STRIDES = (8, 16, 32)
 SIDE_UNIT = 3.5
 POINT_UNIT = 3.0
 """A cell predicts sides in units of this many strides (before the exponential), and its points likewise."""
-DEFAULT_THRESHOLD = 0.6
-"""The 40 validation backgrounds, each at three sizes and mirrored (160 photos), give about 12 false alarms above it."""
+DEFAULT_THRESHOLD = 0.59
+"""The 40 validation backgrounds, each at three sizes and mirrored (160 photos), give 10 false alarms above it."""
 OVERLAP = 0.4
 CONTAINED = 0.75
 """Of two faces one goes if they overlap by this IoU, or if this share of the smaller lies in the other."""
@@ -29,6 +29,13 @@ CONTAINED = 0.75
 
 LARGEST_SEEN = 300.0
 """Pixels of the scaled photo. Larger faces are left to a coarser pass."""
+SPARSE_SCALE = 1.0 / 3.0
+"""For the last pass, if it shrinks the photo itself to this or less, every second pixel is enough: on held-out faces
+and photos without faces it finds the same, and copying a photo of 640 x 480 takes a third of a millisecond less."""
+MORE_CERTAIN = 0.1
+"""Score by which a part must exceed the whole. On held-out faces pasted into photos this finds 1.6 % more of them than
+dropping every part (0 would be 2 %), and of faces that fill half of a photo of 1300 pixels 98.6 % instead of 91.4 %
+with 0."""
 SMALLEST_SIDE = 16.0
 """Pixels of the photo. Anything smaller is too small to be told from other things."""
 
@@ -64,24 +71,20 @@ def decode(raw: F32, height: int, width: int, threshold: float) -> Candidates:
     height, width : size of the network's input, multiples of 32.
     threshold : least score.
     """
-    logit = math.log(threshold / (1.0 - threshold))
-    kept = np.flatnonzero(raw[:, 0] > logit)
-    squares = np.empty((len(kept), 3), np.float32)
-    points = np.empty((len(kept), 5, 2), np.float32)
-    start = 0
-    for stride in STRIDES:
-        columns = width // stride
-        count = columns * (height // stride)
-        here = (kept >= start) & (kept < start + count)
-        cell = kept[here] - start
-        values = raw[kept[here]]
-        centre = (np.stack([cell % columns, cell // columns], axis=1) + 0.5) * stride - 0.5
-        squares[here, :2] = centre + values[:, 1:3] * stride
-        squares[here, 2] = stride * SIDE_UNIT * np.exp(np.clip(values[:, 3], -4.0, 4.0))
-        points[here] = centre[:, None] + values[:, 4:].reshape(-1, 5, 2) * (POINT_UNIT * stride)
-        start += count
-    scores = 1.0 / (1.0 + np.exp(-raw[kept, 0]))
-    return Candidates(squares, points, scores.astype(np.float32))
+    kept = np.flatnonzero(raw[:, 0] > math.log(threshold / (1.0 - threshold)))
+    values = raw[kept]
+    counts = [(height // stride) * (width // stride) for stride in STRIDES]
+    starts = np.cumsum([0, *counts[:-1]])
+    level = np.searchsorted(starts, kept, side="right") - 1
+    stride = np.array(STRIDES)[level]
+    row, column = np.divmod(kept - starts[level], width // stride)
+    unit = stride.astype(np.float32)[:, None]
+    centre = (np.stack([column, row], axis=1) + np.float32(0.5)) * unit - np.float32(0.5)
+    side = unit * SIDE_UNIT * np.exp(np.clip(values[:, 3:4], -4.0, 4.0))
+    squares = np.concatenate([centre + values[:, 1:3] * unit, side], axis=1, dtype=np.float32)
+    points = centre[:, None] + values[:, 4:].reshape(-1, 5, 2) * (POINT_UNIT * unit[:, None])
+    scores = 1.0 / (1.0 + np.exp(-values[:, 0]))
+    return Candidates(squares, points.astype(np.float32), scores.astype(np.float32))
 
 
 def overlaps(square: F32, others: F32) -> tuple[F32, F32]:
@@ -112,7 +115,8 @@ def suppress(candidates: Candidates, overlap: float = OVERLAP, contained: float 
 def without_fragments(candidates: Candidates, coarser: Candidates, largest: float) -> Candidates:
     """Candidates of a pass without those inside a face that is too large for this pass and was seen in a coarser one.
 
-    Of a face larger than it can see, a pass may take parts for faces.
+    Of a face larger than it can see, a pass may take parts for faces. What the pass is more certain of, by
+    `MORE_CERTAIN`, than the coarser one is of the whole stays: the whole may be the false alarm.
 
     Parameters
     ----------
@@ -120,8 +124,10 @@ def without_fragments(candidates: Candidates, coarser: Candidates, largest: floa
     largest : side in pixels of the photo above which a face is too large for the pass.
     """
     kept = np.ones(len(candidates.scores), bool)
-    for square in coarser.squares[coarser.squares[:, 2] > largest]:
-        kept &= (overlaps(square, candidates.squares)[1] < CONTAINED) | (candidates.squares[:, 2] > largest)
+    for k in np.flatnonzero(coarser.squares[:, 2] > largest):
+        sure = candidates.scores > coarser.scores[k] + MORE_CERTAIN
+        apart = overlaps(coarser.squares[k], candidates.squares)[1] < CONTAINED
+        kept &= apart | (candidates.squares[:, 2] > largest) | sure
     return candidates.select(kept)
 
 
@@ -156,7 +162,7 @@ def plan_passes(height: int, width: int) -> list[Pass]:
         passes = [Pass(min(1.0, 1280 / longest), 0), Pass(512 / longest, 0)]
     else:
         passes = [Pass(min(1.0, 640 / longest), 0)]
-    return [*passes, Pass(min(2.0, 128 / longest), 48)]
+    return [*passes, Pass(min(2.0, 128 / longest), 32)]
 
 
 class FaceNetwork:
@@ -185,15 +191,18 @@ class FaceNetwork:
         """Faces in a photo (H, W, 3) sRGB of any size, the largest first."""
         height, width = pixels.shape[:2]
         found = []
-        original = image = Image.fromarray(pixels)
+        image, current = None, pixels
         passes = plan_passes(height, width)
         for step in passes:
             size = (max(1, round(width * step.scale)), max(1, round(height * step.scale)))
-            if size != image.size:
+            if size != current.shape[1::-1]:
                 # From the previous, smaller copy where possible: shrinking the photo itself again takes longer.
-                base = image if step.scale <= 1.0 else original
-                image = base.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
-            raw, rows, columns = self._run(np.asarray(image), step.margin)
+                if image is None or step.scale > 1.0:
+                    sparse = 2 if step.margin and step.scale <= SPARSE_SCALE else 1
+                    image = Image.fromarray(np.ascontiguousarray(pixels[::sparse, ::sparse]))
+                image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
+                current = np.asarray(image)
+            raw, rows, columns = self._run(current, step.margin)
             seen = decode(raw, rows, columns, self.threshold)
             ratio = np.array([width / size[0], height / size[1]], np.float32)
             squares = np.empty_like(seen.squares)
@@ -211,7 +220,7 @@ class FaceNetwork:
         height, width = pixels.shape[:2]
         rows = -(-(height + 2 * margin) // 32) * 32
         columns = -(-(width + 2 * margin) // 32) * 32
-        image = np.zeros((1, 3, rows, columns), np.float32)
-        for channel in range(3):
-            image[0, channel, margin : margin + height, margin : margin + width] = pixels[:, :, channel]
+        filled = (height, width) == (rows, columns)
+        image = (np.empty if filled else np.zeros)((1, 3, rows, columns), np.float32)
+        image[0, :, margin : margin + height, margin : margin + width] = pixels.transpose(2, 0, 1)
         return self._session.run(["cells"], {"image": image})[0][0], rows, columns

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facefuse.detection.crop import Square, cut_square
+from facefuse.detection.crop import Square, cut_square, square_overlap
 from facefuse.detection.onnx_sessions import open_session
 from facefuse.detection.types import FaceLandmarks
 from facefuse.errors import AssetError, UsageError
@@ -20,6 +20,18 @@ _POINTS = 68
 _OUTPUTS = ("points", "log_sigma", "score")
 CROP_RATIO = math.sqrt(2.0)
 """Side of the crop over that of the face's box: the published rule (3DDFA) circumscribes the box by a circle."""
+DOUBTFUL_SPREAD = 0.025
+"""Landmarks less certain than this (`FaceLandmarks.spread`) are looked for again. On held-out AFLW faces found by the
+detector in composed scenes one in ten is, mostly profiles."""
+WIDER = 1.5
+"""The box is also tried so many times as wide: a detected box may be too small for a large face."""
+TURNED_SPREAD = 0.04
+"""Landmarks that are still less certain are looked for in the box turned by a quarter, a half and three quarters: the
+face may lie on its side or hang head down. Of held-out AFLW faces turned so, 1.1 % instead of 2.7 % end above 10 %."""
+MUST_FALL = 0.7
+"""What is found in a turned box must be more certain by this factor."""
+LEAST_OVERLAP = 0.2
+"""What is found again counts as the same face from this intersection over union of its square with the box."""
 
 
 class LandmarkNetwork:
@@ -31,7 +43,8 @@ class LandmarkNetwork:
         ONNX file; the shipped one if not given.
     passes
         1, or 2 to cut the face out again by the landmarks of the first pass, upright: slower, and better where the
-        box is rough or the head is tilted.
+        box is rough or the head is tilted. Doubtful landmarks are then looked for once more, in a third pass, in a
+        wider box, and at last in turned ones, and the most certain ones are kept.
     threads
         Threads of the ONNX Runtime; 0 leaves the choice to it.
 
@@ -74,9 +87,22 @@ class LandmarkNetwork:
         """
         square = crop_square(np.asarray(box, dtype=float))
         found = self._look(pixels, square)
-        if self._passes == 2:
-            found = self._look(pixels, upright_square(found.points68))
-        return found
+        if self._passes == 1:
+            return found
+        found = self._look(pixels, upright_square(found.points68))
+        if found.spread <= DOUBTFUL_SPREAD:
+            return found
+        wide = self._look(pixels, Square(square.centre, square.side * WIDER))
+        again = [self._look(pixels, upright_square(one.points68)) for one in (found, wide)]
+        found = most_certain([found, *again], box)
+        if found.spread <= TURNED_SPREAD:
+            return found
+        turned = []
+        for quarter in (1, 2, 3):
+            first = self._look(pixels, Square(square.centre, square.side, quarter * math.pi / 2.0))
+            turned.append(self._look(pixels, upright_square(first.points68)))
+        best = most_certain([found, *turned], box)
+        return best if best.spread < MUST_FALL * found.spread else found
 
     def _look(self, pixels: NDArray[np.uint8], square: Square) -> FaceLandmarks:
         crop = cut_square(pixels, square, self.crop_size)
@@ -91,6 +117,13 @@ class LandmarkNetwork:
             mesh_indices=self.mesh_indices,
             score=float(score[0]),
         )
+
+
+def most_certain(found: list[FaceLandmarks], box: FloatArray) -> FaceLandmarks:
+    """The landmarks of least spread among the first and those that show the face in this box (4,)."""
+    square = np.asarray(box, dtype=float)
+    same = [one for one in found[1:] if square_overlap(one.square, square) >= LEAST_OVERLAP]
+    return min([found[0], *same], key=lambda one: one.spread)
 
 
 def crop_square(box: FloatArray) -> Square:

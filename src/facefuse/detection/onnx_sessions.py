@@ -35,6 +35,7 @@ def open_session(
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads would keep a core busy
     options.enable_cpu_mem_arena = False  # an arena would keep the memory of the largest photo: 50 MB, and no faster
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

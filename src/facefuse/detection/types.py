@@ -58,6 +58,19 @@ class FaceLandmarks:
     mesh_indices: NDArray[np.integer]
     score: float
 
+    @property
+    def square(self) -> FloatArray:
+        """Square (4,) x0, y0, x1, y1 about the 68 points: centre and longer side of their tight box."""
+        low, high = self.points68.min(axis=0), self.points68.max(axis=0)
+        centre, half = (low + high) / 2.0, (high - low).max() / 2.0
+        return np.concatenate([centre - half, centre + half])
+
+    @property
+    def spread(self) -> float:
+        """Median standard deviation of the 68 points over the side of `square`: large where they are uncertain."""
+        side = float(np.ptp(self.points68, axis=0).max())
+        return float(np.median(self.sigma68)) / max(side, 1e-6)
+
 
 class FaceDetector(Protocol):
     """Finds every face in a photo."""

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from facefuse.detection.find import default_detector, default_landmark_detector
-from facefuse.detection.types import DetectedFace, FaceDetector, LandmarkDetector
+from facefuse.detection.landmarks import crop_square, upright_square
+from facefuse.detection.types import DetectedFace, FaceDetector, FaceLandmarks, LandmarkDetector
 from facefuse.errors import UsageError
 from facefuse.evaluation.aflw2000 import AflwDataset, AflwSample
 from facefuse.evaluation.boxes import box_iou
@@ -27,11 +28,14 @@ from facefuse.evaluation.metrics import (
     summarise_pose,
 )
 from facefuse.fitting.fit import fit_face
-from facefuse.fitting.types import Observation
+from facefuse.fitting.types import FaceFit, Observation
 from facefuse.morphable import FaceModel, load_model
+from facefuse.regression import two_dasl
+from facefuse.regression.network import RegressionNetwork
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Boxes = Literal["published", "detector"]
+AflwMethod = Literal["landmarks", "fit", "2dasl", "2dasl+refine"]
 Progress = Callable[[int, int], None]
 """Called with the number of images done and their total."""
 
@@ -122,25 +126,64 @@ def fit_predictor(detector: LandmarkDetector, model: FaceModel) -> Predictor:
     """
 
     def predict(pixels: npt.NDArray[np.uint8], box: FloatArray) -> FacePrediction:
-        seen = detector.landmarks(pixels, box)
-        size = (pixels.shape[1], pixels.shape[0])
-        observation = Observation(seen.points68, seen.sigma68, seen.mesh, seen.mesh_sigma, seen.mesh_indices, size=size)
-        fit = fit_face(model, [observation])
-        camera = fit.photos[0].camera
-        points = model.landmarks(model.vertices(fit.identity, fit.photos[0].expression))
-        depth = camera.depth(points)
-        pixels_per_mm = camera.focal / depth.mean()
-        return FacePrediction(camera.project(points), -depth * pixels_per_mm, camera.rotation)
+        return _projected(model, fit_face(model, [_observation(detector.landmarks(pixels, box), pixels)]))
+
+    return predict
+
+
+def _observation(seen: FaceLandmarks, pixels: npt.NDArray[np.uint8]) -> Observation:
+    size = (pixels.shape[1], pixels.shape[0])
+    return Observation(seen.points68, seen.sigma68, seen.mesh, seen.mesh_sigma, seen.mesh_indices, size=size)
+
+
+def _projected(model: FaceModel, fit: FaceFit) -> FacePrediction:
+    """The landmarks of a face fitted to one photo."""
+    camera = fit.photos[0].camera
+    points = model.landmarks(model.vertices(fit.identity, fit.photos[0].expression))
+    depth = camera.depth(points)
+    pixels_per_mm = camera.focal / depth.mean()
+    return FacePrediction(camera.project(points), -depth * pixels_per_mm, camera.rotation)
+
+
+def regression_predictor(
+    network: RegressionNetwork,
+    model: FaceModel,
+    detector: LandmarkDetector | None = None,
+    refine: bool = False,
+) -> Predictor:
+    """Return the method that regresses a 3D face and projects its 68 landmarks.
+
+    Parameters
+    ----------
+    network : RegressionNetwork
+    model : FaceModel
+        The one it was trained with.
+    detector : LandmarkDetector, optional
+        Its landmarks say what to cut out, upright; without one the box does, as published crops ask for.
+    refine : bool
+        Whether the joint fit to the detector's landmarks follows, from the regressed face.
+    """
+
+    def predict(pixels: npt.NDArray[np.uint8], box: FloatArray) -> FacePrediction:
+        seen = None if detector is None else detector.landmarks(pixels, box)
+        exact = crop_square(np.asarray(box, dtype=float))
+        face = network.regress(pixels, exact if seen is None else upright_square(seen.points68))
+        if seen is None or not refine:
+            points = face.landmarks(model)
+            depth = np.asarray(face.camera.depth(points)) * face.camera.scale
+            return FacePrediction(np.asarray(face.camera.project(points)), -depth, np.asarray(face.camera.rotation))
+        return _projected(model, two_dasl.refined(model, [face], [_observation(seen, pixels)], "per-photo"))
 
     return predict
 
 
 def evaluate_aflw2000(
     data: str | Path,
-    method: Literal["landmarks", "fit"] = "landmarks",
+    method: AflwMethod = "landmarks",
     boxes: Boxes = "published",
     model: str = "base",
     progress: Progress | None = None,
+    weights: Path | None = None,
 ) -> AflwResult:
     """Measure a built-in method on a folder or zip file of AFLW2000-3D.
 
@@ -148,13 +191,16 @@ def evaluate_aflw2000(
     ----------
     data : str or Path
         As published, see `AflwDataset`.
-    method : {"landmarks", "fit"}
-        The landmark network, or the 3D face fitted to its landmarks.
+    method : str
+        ``landmarks``, the landmark network; ``fit``, the 3D face fitted to its landmarks; ``2dasl``, the face regressed
+        from the crop; ``2dasl+refine``, that face refined by the fit.
     boxes : {"published", "detector"}
         See `evaluate_landmarks`.
     model : str
-        Face model for ``method="fit"``.
+        Face model for the methods with a 3D face.
     progress : callable, optional
+    weights : Path, optional
+        ONNX file of the regression, instead of the shipped one.
 
     Raises
     ------
@@ -162,13 +208,23 @@ def evaluate_aflw2000(
         If the data cannot be read.
     UsageError
         If the method or kind of boxes is unknown.
+    AssetError
+        If the weights are missing or damaged.
     """
-    if method not in ("landmarks", "fit") or boxes not in ("published", "detector"):
-        raise UsageError(
-            f"no method {method!r} with boxes {boxes!r}; methods: landmarks, fit; boxes: published, detector"
-        )
-    dataset, network = AflwDataset(data), default_landmark_detector()
-    predict = landmark_predictor(network) if method == "landmarks" else fit_predictor(network, load_model(model))
+    if method not in get_args(AflwMethod) or boxes not in ("published", "detector"):
+        methods = ", ".join(get_args(AflwMethod))
+        raise UsageError(f"no method {method!r} with boxes {boxes!r}; methods: {methods}; boxes: published, detector")
+    # Published boxes are exact; from detected ones landmarks are found as `find_faces` does.
+    dataset, network = AflwDataset(data), default_landmark_detector(passes=1 if boxes == "published" else 2)
+    if method == "landmarks":
+        predict = landmark_predictor(network)
+    elif method == "fit":
+        predict = fit_predictor(network, load_model(model))
+    else:
+        face_model, refine = load_model(model), method == "2dasl+refine"
+        regressor = RegressionNetwork(face_model, weights, two_dasl.ASSET)
+        seen_by = network if refine or boxes == "detector" else None
+        predict = regression_predictor(regressor, face_model, seen_by, refine)
     return evaluate_landmarks(dataset, predict, method, boxes, progress=progress)
 
 

@@ -149,6 +149,17 @@ def ced_auc(errors: FloatArray, limit: float = AUC_LIMIT) -> float:
     return float(np.where(share > 0, share, 0.0).mean())
 
 
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % interval, in percent, of a probability of which a sample is known (Wilson 1927); NaN if empty."""
+    if not trials:
+        return float("nan"), float("nan")
+    z = 1.959964
+    rate, spread = successes / trials, z * z / trials
+    middle = (rate + spread / 2) / (1 + spread)
+    half = z * np.sqrt(rate * (1 - rate) / trials + spread / (4 * trials)) / (1 + spread)
+    return 100 * float(middle - half), 100 * float(middle + half)
+
+
 def summarise_nme(errors: FloatArray, yaw_deg: FloatArray) -> NmeSummary:
     """Summarise per-image errors as the AFLW2000-3D protocol does.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,19 @@ FORMAT_VERSION = 1
 """Rises when a reader of the older format would misread the newer one; added keys alone do not raise it."""
 
 
-def reconstruction_document(reconstruction: Reconstruction) -> dict[str, Any]:
-    """Return a reconstruction as plain Python values, as described by ``reconstruction.schema.json``."""
+def reconstruction_document(reconstruction: Reconstruction, maps: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Return a reconstruction as plain Python values, as described by ``reconstruction.schema.json``.
+
+    Parameters
+    ----------
+    reconstruction : Reconstruction
+    maps : sequence of mapping
+        The entries of the maps that were written, one per photo; empty if there are none.
+    """
     model = reconstruction.model
+    photos = [_photo(reconstruction, index) for index in range(len(reconstruction.photos))]
+    if maps:
+        photos = [{**photo, "maps": dict(entry)} for photo, entry in zip(photos, maps, strict=True)]
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -32,12 +43,13 @@ def reconstruction_document(reconstruction: Reconstruction) -> dict[str, Any]:
             "identity_modes": model.identity_count,
             "expressions": list(model.expression_names),
             "blendshapes": bool(model.blendshapes),
+            "regions": list(model.region_names),
         },
         "unit": "mm",
         "identity": _list(reconstruction.identity, 5),
         "landmarks68_mm": _list(model.landmarks(np.asarray(reconstruction.mesh.vertices)), 3),
         "texture": {"width": int(reconstruction.texture.shape[1]), "height": int(reconstruction.texture.shape[0])},
-        "photos": [_photo(reconstruction, index) for index in range(len(reconstruction.photos))],
+        "photos": photos,
         "skipped": [{"path": readable(photo.path), "reason": photo.reason} for photo in reconstruction.skipped],
         "warnings": list(reconstruction.warnings),
         "licences": [
@@ -82,6 +94,7 @@ def _photo(reconstruction: Reconstruction, index: int) -> dict[str, Any]:
         "expression": dict(zip(model.expression_names, weights, strict=True)),
         "residual_percent": round(float(result.residual), 4),
         "weight": round(float(result.weight), 4),
+        "light": _list(result.light, 4),
         "landmarks68_posed_mm": _list(model.landmarks(np.asarray(reconstruction.posed_mesh(index).vertices)), 3),
     }
 

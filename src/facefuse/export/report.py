@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -16,17 +16,19 @@ import numpy as np
 from PIL import Image
 
 from facefuse.export.document import readable
+from facefuse.export.maps import preview
 from facefuse.export.pictures import around_face, overlay, still
 from facefuse.export.textures import Pixels, jpeg_data_uri
 from facefuse.geometry.rotations import rotmat_to_euler
 from facefuse.reconstruction import PhotoResult, Reconstruction
+from facefuse.rendering.maps import draw_maps
 from facefuse.version import __version__
 
 _SCRIPTS = ("glb.js", "scene.js", "motion.js", "expressions.js", "orbit.js", "page.js")
-_PICTURE, _THUMBNAIL, _STILL = 640, 112, 512
+_PICTURE, _THUMBNAIL, _STILL, _MAP = 640, 112, 512, 240
 
 
-def report_html(reconstruction: Reconstruction, glb: bytes) -> bytes:
+def report_html(reconstruction: Reconstruction, glb: bytes, maps: Sequence[str] = ()) -> bytes:
     """Write the report.
 
     Parameters
@@ -34,6 +36,8 @@ def report_html(reconstruction: Reconstruction, glb: bytes) -> bytes:
     reconstruction : Reconstruction
     glb : bytes
         The head as :func:`facefuse.export.glb.head_to_glb` writes it; the page draws this very file.
+    maps : sequence of str
+        Which of `facefuse.rendering.maps.MAPS` to show for every photo.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def report_html(reconstruction: Reconstruction, glb: bytes) -> bytes:
         "presets": "\n".join(_preset(result, number) for number, result in enumerate(reconstruction.photos, 1)),
         "glb_size": f"{len(glb) / 1e6:.1f} MB",
         "photos_title": "The photo" if count == 1 else "The photos",
-        "photos": "\n".join(_photo(reconstruction, index) for index in range(count)),
+        "photos": "\n".join(_photo(reconstruction, index, maps) for index in range(count)),
         "skipped": _skipped(reconstruction),
         "facts": _facts(reconstruction),
         "facts_json": _facts_for_script(reconstruction),
@@ -97,11 +101,12 @@ def _preset(result: PhotoResult, number: int) -> str:
     )
 
 
-def _photo(reconstruction: Reconstruction, index: int) -> str:
+def _photo(reconstruction: Reconstruction, index: int, maps: Sequence[str]) -> str:
     result = reconstruction.photos[index]
     view = around_face(result, _PICTURE)
     name, number = escape(_name(result)), index + 1
     yaw, pitch, roll = (float(angle) for angle in rotmat_to_euler(np.asarray(result.camera.rotation)))
+    guess = "" if result.photo.focal_px else ", estimated"  # without EXIF, lens and distance are hard to tell apart
     numbers = {
         "Yaw": f"{yaw:+.1f}°",
         "Pitch": f"{pitch:+.1f}°",
@@ -109,19 +114,34 @@ def _photo(reconstruction: Reconstruction, index: int) -> str:
         "Residual": f"{result.residual:.2f} %",
         "Weight": f"{result.weight:.2f}",
         "Score": f"{result.face.score:.3f}",
-        "Focal length": f"{result.camera.focal:.0f} px",
-        "Distance": f"{float(result.camera.translation[2]) / 10:.0f} cm",
+        "Focal length": f"{result.camera.focal:.0f} px{guess}",
+        "Distance": f"{float(result.camera.translation[2]) / 10:.0f} cm{guess}",
     }
     rows = "".join(f"<div><dt>{key}</dt><dd>{escape(value)}</dd></div>" for key, value in numbers.items())
     path = escape(readable(result.photo.path) or "")
     return (
         f'<figure><div class="pair"><img src="{jpeg_data_uri(view.pixels)}" alt="Photo {number}: {name}">'
         f'<img src="{jpeg_data_uri(overlay(reconstruction, index, view))}" alt="The head over photo {number}"></div>'
+        f"{_maps(reconstruction, index, maps)}"
         f'<figcaption><h3 title="{path}"><span>{number} · </span>{name}'
         f"<span> · {result.photo.width} × {result.photo.height}</span></h3>"
         f'<dl class="numbers">{rows}</dl>'
         f'<p class="strongest">{escape(_strongest(reconstruction, result))}</p></figcaption></figure>'
     )
+
+
+def _maps(reconstruction: Reconstruction, index: int, names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    view = around_face(reconstruction.photos[index], _MAP)
+    height, width = view.pixels.shape[:2]
+    vertices = np.asarray(reconstruction.posed_mesh(index).vertices)
+    drawn = draw_maps(names, reconstruction.model, vertices, view.camera, width, height)
+    pictures = "".join(
+        f'<div><img src="{jpeg_data_uri(preview(name, values))}" alt="{name} of photo {index + 1}">{name}</div>'
+        for name, values in drawn.items()
+    )
+    return f'<div class="maps">{pictures}</div>'
 
 
 def _middle(picture: Pixels) -> Pixels:

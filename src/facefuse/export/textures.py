@@ -22,13 +22,6 @@ def encode_jpeg(pixels: Pixels, quality: int = 92) -> bytes:
     return out.getvalue()
 
 
-def encode_png(pixels: Pixels) -> bytes:
-    """Encode (H, W, 3) sRGB pixels as PNG, favouring speed over size."""
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG", compress_level=1)
-    return out.getvalue()
-
-
 def jpeg_data_uri(pixels: Pixels, quality: int = 84) -> str:
     """Return (H, W, 3) sRGB pixels as the ``data:`` address of a JPEG."""
     out = io.BytesIO()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +14,19 @@ from facefuse.errors import UsageError
 from facefuse.export.document import document_to_json, reconstruction_document
 from facefuse.export.folder import check_folder, write_files
 from facefuse.export.glb import head_to_glb
+from facefuse.export.maps import map_files
 from facefuse.export.obj import material_library, mesh_to_obj
 from facefuse.export.pictures import overlay, whole_photo
 from facefuse.export.ply import mesh_to_ply
+from facefuse.export.png import write_png
 from facefuse.export.report import report_html
-from facefuse.export.textures import encode_png
-from facefuse.reconstruction import Reconstruction
+from facefuse.reconstruction import Reconstruction, check_maps
 
 FORMATS = ("glb", "obj", "ply")
 """Mesh formats that can be written."""
 OVERLAY_SIZE = 1280
 """Longest side of ``overlay_NN.png`` in pixels."""
+THREADS = 2
 
 
 def save(
@@ -32,12 +36,13 @@ def save(
     posed: bool = False,
     report: bool = True,
     opening_photo: int | None = None,
+    maps: Sequence[str] = (),
 ) -> list[Path]:
     """Write a head into a folder: all files or, after an error, none.
 
     Writes ``reconstruction.json``, ``overlay_NN.png`` per photo and, as asked, ``head.glb``; ``head.obj`` with
-    ``head.mtl`` and ``head_texture.png``; ``head.ply``; ``report.html``; ``head_posed_NN.*`` per photo. Photos count
-    from 01. Other files in the folder stay as they are.
+    ``head.mtl`` and ``head_texture.png``; ``head.ply``; ``report.html``; ``head_posed_NN.*`` and maps
+    (``depth_NN.png``, …) per photo. Photos count from 01. Other files in the folder stay as they are.
 
     Parameters
     ----------
@@ -52,6 +57,8 @@ def save(
         Whether to write ``report.html``.
     opening_photo : int, optional
         Index of the photo whose expression ``head.glb`` has when opened; neutral if absent.
+    maps : sequence of str
+        Which of `facefuse.rendering.maps.MAPS` to write for every photo.
 
     Returns
     -------
@@ -61,7 +68,7 @@ def save(
     Raises
     ------
     UsageError
-        If ``out_dir`` is a file, a format is unknown or there is no such photo.
+        If ``out_dir`` is a file, a format or map is unknown or there is no such photo.
     UnusableInput
         If the folder cannot be written.
     """
@@ -70,25 +77,37 @@ def save(
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise UsageError(f"unknown format {unknown[0]!r}; choose from {', '.join(FORMATS)}")
+    check_maps(maps)
     count = len(reconstruction.photos)
     if opening_photo is not None and not 0 <= opening_photo < count:
         raise UsageError(f"there is no photo {opening_photo}; the reconstruction has photos 0 to {count - 1}")
-    contents: dict[str, bytes] = {}
     opening = None if opening_photo is None else reconstruction.photos[opening_photo].expression
-    if "glb" in formats or report:
+
+    def interactive() -> dict[str, bytes]:
+        """The GLB, and the report that shows it."""
+        if "glb" not in formats and not report:
+            return {}
         glb = head_to_glb(reconstruction, opening)
-        if "glb" in formats:
-            contents["head.glb"] = glb
-        if report:
-            contents["report.html"] = report_html(reconstruction, glb)
+        page = {"report.html": report_html(reconstruction, glb, maps)} if report else {}
+        return page | ({"head.glb": glb} if "glb" in formats else {})
+
+    def drawn_over(index: int) -> dict[str, bytes]:
+        view = whole_photo(reconstruction.photos[index], OVERLAY_SIZE)
+        return {f"overlay_{index + 1:02d}.png": write_png(overlay(reconstruction, index, view))}
+
+    jobs: list[Callable[[], dict[str, bytes]]] = [interactive, *(partial(drawn_over, index) for index in range(count))]
     if "obj" in formats:
-        contents["head.mtl"] = material_library("head_texture.png")
-        contents["head_texture.png"] = encode_png(reconstruction.texture)
-    contents |= _meshes(reconstruction, formats, posed)
-    for index, result in enumerate(reconstruction.photos):
-        picture = overlay(reconstruction, index, whole_photo(result, OVERLAY_SIZE))
-        contents[f"overlay_{index + 1:02d}.png"] = encode_png(picture)
-    contents["reconstruction.json"] = document_to_json(reconstruction_document(reconstruction))
+        jobs.append(lambda: {"head_texture.png": write_png(reconstruction.texture)})
+    jobs.append(partial(_meshes, reconstruction, formats, posed))
+    contents: dict[str, bytes] = {}
+    with ThreadPoolExecutor(THREADS) as pool:  # encoding and drawing do without the interpreter
+        for done in pool.map(lambda job: job(), jobs):
+            contents |= done
+        mapped = list(pool.map(lambda index: map_files(reconstruction, index, maps), range(count))) if maps else []
+    for one in mapped:
+        contents |= one.contents
+    document = reconstruction_document(reconstruction, [one.entry for one in mapped])
+    contents["reconstruction.json"] = document_to_json(document)
     return write_files(folder, contents)
 
 
@@ -100,7 +119,7 @@ def _meshes(reconstruction: Reconstruction, formats: Sequence[str], posed: bool)
         for index in range(len(reconstruction.photos)):
             what = f"head with the expression of photo {index + 1}"
             shapes[f"head_posed_{index + 1:02d}"] = (reconstruction.posed_mesh(index), what)
-    contents = {}
+    contents = {"head.mtl": material_library("head_texture.png")} if "obj" in formats else {}
     for name, (mesh, what) in shapes.items():
         vertices = np.asarray(mesh.vertices)
         if "obj" in formats:

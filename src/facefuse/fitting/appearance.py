@@ -19,7 +19,6 @@ import numpy.typing as npt
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load
-from scipy.spatial import cKDTree
 
 from facefuse.errors import AssetError
 from facefuse.fitting.evidence import average_linkage
@@ -137,6 +136,8 @@ def common_detail(model: FaceModel) -> FloatArray:
     AssetError
         If its file is missing or damaged.
     """
+    from scipy.spatial import cKDTree  # late: slow to import, and one photo alone does not need it
+
     places, values = _common_asset()
     _, nearest = cKDTree(places).query(np.asarray(model.mean)[np.asarray(model.face_mask)])
     return np.asarray(values[nearest])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from array_api_compat import array_namespace
+from facefuse.geometry.arrays import array_namespace
 
 Array = Any
 
@@ -59,6 +59,10 @@ class PinholeCamera:
     def depth(self, points: Array) -> Array:
         """Return the depth along the optical axis of (..., N, 3) model points, mm: (..., N)."""
         return self.to_camera(points)[..., 2]
+
+    def resized(self, scale: float) -> PinholeCamera:
+        """Return the camera of the picture resized by ``scale``."""
+        return PinholeCamera(self.focal * scale, (self.centre + 0.5) * scale - 0.5, self.rotation, self.translation)
 
     def position(self) -> Array:
         """Return the camera's centre in the model frame, (3,) mm."""

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
+
+from facefuse.geometry.arrays import array_namespace
 
 Array = Any
 

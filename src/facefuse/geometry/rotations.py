@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from array_api_compat import array_namespace
+from facefuse.geometry.arrays import array_namespace
 
 Array = Any
 
@@ -83,7 +83,8 @@ def rot6d_to_rotmat(rot6d: Array) -> Array:
     x = first / xp.sqrt(xp.sum(first * first, axis=-1))[..., None]
     second = second - xp.sum(x * second, axis=-1)[..., None] * x
     y = second / xp.sqrt(xp.sum(second * second, axis=-1))[..., None]
-    z = xp.squeeze(xp.matmul(cross_matrix(x), y[..., None]), axis=-1)
+    (a, b, c), (d, e, f) = ((v[..., 0], v[..., 1], v[..., 2]) for v in (x, y))
+    z = xp.stack((b * f - c * e, c * d - a * f, a * e - b * d), axis=-1)
     return xp.stack((x, y, z), axis=-2)
 
 

@@ -26,7 +26,8 @@ def write_model(model: FaceModel, path: str | Path) -> None:
     """Write a model; equal models give equal bytes.
 
     Bases are stored in half precision, expressions only where they move anything. Where every identity mode is its
-    own mirror image up to sign, half of it is stored.
+    own mirror image up to sign, half of it is stored. Albedo modes have a file of their own: see
+    `facefuse.morphable.appearance`.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from array_api_compat import array_namespace
+from facefuse.geometry.arrays import array_namespace
 
 Array = Any
 """A NumPy array or a PyTorch tensor."""
@@ -16,7 +16,8 @@ class FaceModel:
     """A linear 3D face model on a fixed mesh.
 
     All coordinates are millimetres in the model frame: +X to the subject's left, +Y up, +Z out of the face.
-    ``V`` vertices, ``F`` triangles, ``K`` identity modes, ``E`` expressions, ``U`` texture coordinates.
+    ``V`` vertices, ``F`` triangles, ``K`` identity modes, ``A`` albedo modes, ``E`` expressions, ``U`` texture
+    coordinates.
 
     Attributes
     ----------
@@ -33,7 +34,11 @@ class FaceModel:
     blendshapes : bool
         Whether expression weights live in [0, 1]; otherwise they are N(0, 1) coefficients.
     albedo : (V, 3) float
-        Mean linear RGB, 0-1.
+        Linear RGB, 0-1: the mean, or where there are albedo modes the colour at coefficients zero.
+    albedo_modes : (A, V, 3) float or None
+        Change of the log odds of linear RGB, ln(a / (1 - a)), with each albedo mode at one standard deviation;
+        coefficients are N(0, 1). On dark skin that is the logarithm, in which pigments add up, so one mode means the
+        same on all skins; and albedo stays within 0-1. None for models without statistics of albedo.
     triangles : (F, 3) int
         Counter-clockwise seen from outside.
     uv : (U, 2) float
@@ -85,6 +90,7 @@ class FaceModel:
     mesh_points: Array
     mesh_points_weights: Array
     blendshapes: bool = True
+    albedo_modes: Array | None = None
     unit_to_metre: float = 0.001
     licence: str = ""
     credit: str = ""
@@ -99,6 +105,11 @@ class FaceModel:
     def expression_count(self) -> int:
         """Number of expressions ``E``."""
         return int(self.expression.shape[0])
+
+    @property
+    def albedo_count(self) -> int:
+        """Number of albedo modes ``A``."""
+        return 0 if self.albedo_modes is None else int(self.albedo_modes.shape[0])
 
     @property
     def vertex_count(self) -> int:
@@ -126,6 +137,32 @@ class FaceModel:
         if expression is not None:
             out = out + self._combine("expression", expression)
         return out
+
+    def colours(self, albedo: Array | None = None) -> Array:
+        """Decode coefficients into albedo.
+
+        Parameters
+        ----------
+        albedo : (..., a) float, optional
+            The first a ≤ A albedo coefficients; the mean where absent.
+
+        Returns
+        -------
+        (..., V, 3) float
+            Linear RGB, 0-1.
+
+        Raises
+        ------
+        ValueError
+            If the model has no statistics of albedo.
+        """
+        if albedo is None:
+            return self.albedo
+        if self.albedo_modes is None:
+            raise ValueError(f"the model {self.name!r} has no albedo modes")
+        xp = array_namespace(albedo)
+        odds = xp.exp(self._combine("albedo_modes", albedo))
+        return self.albedo * odds / (1 + self.albedo * (odds - 1))
 
     def landmarks(self, vertices: Array) -> Array:
         """Return the 68 landmarks on given vertices: (..., V, 3) to (..., 68, 3)."""

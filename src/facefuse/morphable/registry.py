@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from facefuse.errors import AssetError, UsageError
+from facefuse.morphable.appearance import read_appearance, with_appearance
 from facefuse.morphable.io import read_model
 from facefuse.morphable.model import FaceModel
 
@@ -21,6 +22,8 @@ class RegisteredModel:
         What users type.
     file : str
         File name under the package's ``assets``.
+    appearance : str or None
+        File name of its albedo statistics there.
     licence, credit, description : str
         What people must know before they publish results.
     """
@@ -30,15 +33,18 @@ class RegisteredModel:
     licence: str
     credit: str
     description: str
+    appearance: str | None = None
 
 
 _MODELS = (
     RegisteredModel(
         name="base",
         file="base_model.safetensors",
-        licence="Apache-2.0; shape statistics from ICT-FaceKit Light (MIT)",
-        credit="Li et al., Learning Formation of Physically-Based Face Attributes, CVPR 2020",
-        description="Built-in head: face, ears, neck, scalp, eyeballs, teeth; ARKit expressions.",
+        licence="Apache-2.0; shape statistics from ICT-FaceKit Light (MIT), albedo from the London Set (CC BY 4.0)",
+        credit="Li et al., Learning Formation of Physically-Based Face Attributes, CVPR 2020; "
+        "DeBruine and Jones, Face Research Lab London Set, doi:10.6084/m9.figshare.5047666",
+        description="Built-in head: face, ears, neck, scalp, eyeballs, teeth; ARKit expressions; albedo.",
+        appearance="base_appearance.safetensors",
     ),
 )
 
@@ -59,12 +65,24 @@ def registered_model(name: str) -> RegisteredModel:
     for model in _MODELS:
         if model.name == name:
             return model
-    raise UsageError(f"no face model named {name!r}; known: {', '.join(model_names())} (facefuse models list)")
+    raise UsageError(
+        f"no face model named {name!r}; known: {', '.join(model_names())} (facefuse models list), or give the "
+        ".safetensors file that facefuse models import wrote"
+    )
+
+
+SUFFIX = ".safetensors"
+"""A model's name that ends so is the path of a file that `facefuse models import` (or `write_model`) wrote."""
 
 
 @lru_cache(maxsize=4)
 def load_model(name: str = "base") -> FaceModel:
-    """Load a registered face model (NumPy arrays, shared between calls: do not write into them).
+    """Load a face model (NumPy arrays, shared between calls: do not write into them).
+
+    Parameters
+    ----------
+    name : str
+        A registered model, or the path of a ``.safetensors`` file with a model of the user's.
 
     Raises
     ------
@@ -73,8 +91,17 @@ def load_model(name: str = "base") -> FaceModel:
     AssetError
         If its file is missing or damaged.
     """
+    if name.endswith(SUFFIX):
+        return read_model(name)
     entry = registered_model(name)
-    path = files("facefuse") / "assets" / entry.file
+    model = read_model(_asset(name, entry.file))
+    if entry.appearance is None:
+        return model
+    return with_appearance(model, read_appearance(_asset(name, entry.appearance), model))
+
+
+def _asset(name: str, file: str) -> str:
+    path = files("facefuse") / "assets" / file
     if not path.is_file():
-        raise AssetError(f"the file of model {name!r} ({entry.file}) is missing; reinstall facefuse")
-    return read_model(str(path))
+        raise AssetError(f"a file of model {name!r} ({file}) is missing; reinstall facefuse")
+    return str(path)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,71 +10,31 @@ import numpy.typing as npt
 from facefuse.geometry.cameras import Camera, PinholeCamera
 from facefuse.geometry.mesh import vertex_normals
 from facefuse.geometry.rotations import euler_to_rotmat
-from facefuse.rendering.interpolate import interpolate, sample_texture
-from facefuse.rendering.rasterize import Fragments, is_perspective, rasterize, screen_vertices
+from facefuse.rendering.interpolate import uv_to_pixels
+from facefuse.rendering.lights import EVEN, STUDIO, StudioLight
+from facefuse.rendering.marks import draw_landmarks
+from facefuse.rendering.paint import paint
+from facefuse.rendering.rasterize import Fragments, screen_vertices
 from facefuse.rendering.shading import linear_to_srgb, srgb_to_linear
+from facefuse.rendering.window import rasterize_window, window_of
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 Pixels = npt.NDArray[np.uint8]
 
-# iBUG landmark chains: first, last, whether closed
-_CHAINS = (
-    (0, 16, False),
-    (17, 21, False),
-    (22, 26, False),
-    (27, 30, False),
-    (31, 35, False),
-    (36, 41, True),
-    (42, 47, True),
-    (48, 59, True),
-    (60, 67, True),
-)
+_DECODE = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
+_ENCODE = np.rint(linear_to_srgb(np.linspace(0, 1, 16384)) * 255).astype(np.uint8)
 
-
-@dataclass(frozen=True)
-class StudioLight:
-    """Three soft lamps and an even surround, fixed to the camera.
-
-    Attributes
-    ----------
-    directions : (L, 3) float
-        Unit vectors towards each lamp, camera axes (x right, y down, z forward).
-    colours : (L, 3) float
-        Linear RGB of each lamp.
-    wrap : float
-        How far a lamp reaches around the terminator, 0 (hard) to 1.
-    ambient : (3,) float
-        Linear RGB of the surround, from above; half of it comes from below.
-    """
-
-    directions: FloatArray
-    colours: FloatArray
-    wrap: float
-    ambient: FloatArray
-
-    def shade(self, normals: FloatArray) -> FloatArray:
-        """Return the factor that multiplies linear albedo: unit normals (..., 3), camera axes, to (..., 3)."""
-        cosine = normals @ self.directions.T
-        lit = np.clip((cosine + self.wrap) / (1 + self.wrap), 0, None)
-        sky = 0.75 - 0.25 * normals[..., 1:2]
-        factor: FloatArray = (lit * lit) @ self.colours + sky * self.ambient
-        return factor
-
-
-def _studio() -> StudioLight:
-    lamps = np.array([[-0.55, -0.55, -0.75], [0.85, -0.1, -0.6], [0.35, -0.75, 0.55]])
-    return StudioLight(
-        lamps / np.linalg.norm(lamps, axis=1, keepdims=True),
-        np.array([[0.92, 0.90, 0.87], [0.16, 0.175, 0.20], [0.34, 0.36, 0.38]]),
-        0.25,
-        np.array([0.21, 0.215, 0.23]),
-    )
-
-
-STUDIO = _studio()
-EVEN = StudioLight(np.array([[0.0, 0.0, -1.0]]), np.full((1, 3), 0.25), 1.0, np.full(3, 1.0))
-"""Nearly even light: shows a texture as it is."""
+__all__ = [
+    "EVEN",
+    "STUDIO",
+    "StudioLight",
+    "contact_sheet",
+    "draw_head",
+    "draw_landmarks",
+    "draw_overlay",
+    "portrait_camera",
+]
 
 
 def portrait_camera(
@@ -143,56 +101,19 @@ def draw_overlay(
     """
     out: Pixels = pixels.copy()
     screen = screen_vertices(vertices, camera)
-    left, top, right, bottom = _bounds(screen[np.unique(triangles)], pixels.shape[1], pixels.shape[0])
+    window = window_of(screen[np.unique(triangles)], camera, pixels.shape[1], pixels.shape[0])
+    left, top, right, bottom = window
     if right > left and bottom > top:
-        width, height = right - left, bottom - top
-        factor = 2 if width * height <= 700_000 else 1
-        seen = _render(screen, triangles, camera, (left, top, width, height), factor)
-        normals = vertex_normals(np.asarray(vertices, float), triangles) @ np.asarray(camera.rotation).T  # type: ignore[attr-defined]
-        shade = np.concatenate([light.shade(normals) * np.array([0.80, 0.81, 0.83]), np.ones((len(screen), 1))], axis=1)
-        layer = _shrink(interpolate(seen, shade, triangles), factor)
-        cover = layer[..., 3:]
-        colour = linear_to_srgb(np.clip(layer[..., :3] / np.maximum(cover, 1e-6), 0, 1)) * 255
+        factor = 2 if (right - left) * (bottom - top) <= 700_000 else 1
+        shade = light.shade(_turned_normals(vertices, triangles, camera)) * np.array([0.80, 0.81, 0.83])
+        seen = rasterize_window(screen, triangles, camera, window, factor)
+        layer = _painted(seen, triangles, linear_to_srgb(np.clip(shade, 0, 1)), factor)
         patch = out[top:bottom, left:right]
-        patch[:] = np.rint(patch + (colour - patch) * (cover * opacity))
+        blended = layer[..., :3] * np.float32(255 * opacity) + np.float32(0.5)
+        blended += patch * (1 - np.float32(opacity) * layer[..., 3:])
+        patch[:] = blended  # rounds, by the half added
     if landmarks is not None:
         out = draw_landmarks(out, landmarks)
-    return out
-
-
-def draw_landmarks(pixels: Pixels, landmarks: FloatArray, *, radius: float | None = None) -> Pixels:
-    """Draw landmarks as antialiased dots with thin lines between them.
-
-    Parameters
-    ----------
-    pixels : (H, W, 3) uint8
-        Not written to.
-    landmarks : (N, 2) float
-        Pixels; 68 points in iBUG order are joined by lines.
-    radius : float, optional
-        Of the dots, pixels; by default in proportion to the face.
-
-    Returns
-    -------
-    (H, W, 3) uint8
-    """
-    out: Pixels = pixels.copy()
-    points = np.asarray(landmarks, float)
-    finite = np.isfinite(points).all(1)
-    if not finite.any():
-        return out
-    if radius is None:
-        face = np.sqrt(np.prod(np.ptp(points[finite], axis=0) + 1))
-        radius = float(np.clip(face / 110, 1.1, 12.0))
-    if len(points) == 68:
-        for first, last, closed in _CHAINS:
-            chain = list(range(first, last + 1)) + ([first] if closed else [])
-            for a, b in pairwise(chain):
-                if finite[a] and finite[b]:
-                    _stroke(out, points[a], points[b], 0.42 * radius, (255, 255, 255), 0.75)
-    for point in points[finite]:
-        _stroke(out, point, point, radius + max(0.8, 0.35 * radius), (16, 24, 32), 0.55)
-        _stroke(out, point, point, radius, (64, 224, 190), 1.0)
     return out
 
 
@@ -242,22 +163,51 @@ def draw_head(
     width, height = size
     if texture is not None and (uv is None or uv_triangles is None):
         raise ValueError("a texture needs uv and uv_triangles")
-    seen = _render(screen_vertices(vertices, camera), triangles, camera, (0, 0, width, height), supersample)
-    mask = seen.mask
-    normals = vertex_normals(np.asarray(vertices, float), triangles) @ np.asarray(camera.rotation).T  # type: ignore[attr-defined]
-    normal = interpolate(seen, normals, triangles)[mask]
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    if texture is not None and uv is not None and uv_triangles is not None:
-        at = interpolate(seen, uv, uv_triangles)[mask]
-        colour = srgb_to_linear(sample_texture(texture.astype(np.float32) / 255, at))
-    elif albedo is not None:
-        colour = interpolate(seen, albedo, triangles)[mask]
+    shade = light.shade(_turned_normals(vertices, triangles, camera))
+    if texture is None:
+        shade = shade * (0.6 if albedo is None else np.asarray(albedo))
+    seen = rasterize_window(screen_vertices(vertices, camera), triangles, camera, (0, 0, width, height), supersample)
+    layer = _painted(seen, triangles, shade, supersample, texture, uv, uv_triangles)
+    image = layer[..., :3] + (1 - layer[..., 3:]) * _backdrop(width, height, background)
+    codes: Pixels = _ENCODE[(image * np.float32(len(_ENCODE) - 1) + np.float32(0.5)).astype(np.int32)]
+    return codes
+
+
+def _turned_normals(vertices: FloatArray, triangles: IntArray, camera: Camera) -> FloatArray:
+    """Unit normals at the vertices (V, 3), camera axes."""
+    normals: FloatArray = vertex_normals(np.asarray(vertices, float), triangles) @ np.asarray(camera.rotation).T  # type: ignore[attr-defined]
+    return normals
+
+
+def _painted(
+    seen: Fragments,
+    triangles: IntArray,
+    shade: FloatArray,
+    factor: int,
+    texture: Pixels | None = None,
+    uv: FloatArray | None = None,
+    uv_triangles: IntArray | None = None,
+) -> npt.NDArray[np.float32]:
+    """Colour times coverage, and coverage: (H, W, 4), from ``factor`` samples per pixel and axis."""
+    height, width = (side // factor for side in seen.triangle.shape)
+    out = np.empty((height, width, 4), np.float32)
+    corners = np.zeros((0, 2), np.float32)
+    if texture is None or uv is None or uv_triangles is None:
+        texture, uv_triangles = np.zeros((0, 0, 3), np.uint8), triangles
     else:
-        colour = np.full_like(normal, 0.6)
-    image = np.empty((*mask.shape, 3), np.float32)
-    image[:] = _backdrop(mask.shape[1], mask.shape[0], background)
-    image[mask] = np.clip(colour * light.shade(normal), 0, 1)
-    out: Pixels = np.rint(linear_to_srgb(_shrink(image, supersample)) * 255).astype(np.uint8)
+        corners = uv_to_pixels(np.asarray(uv), texture.shape[1], texture.shape[0])
+    paint(
+        seen.triangle,
+        seen.barycentric,
+        np.ascontiguousarray(triangles, np.int32),
+        np.ascontiguousarray(shade, np.float32),
+        corners,
+        np.ascontiguousarray(uv_triangles, np.int32),
+        np.ascontiguousarray(texture),
+        _DECODE,
+        factor,
+        out,
+    )
     return out
 
 
@@ -273,61 +223,8 @@ def contact_sheet(pictures: list[Pixels], columns: int, gap: int = 4, grey: int 
     return sheet
 
 
-def _bounds(screen: FloatArray, width: int, height: int) -> tuple[int, int, int, int]:
-    good = screen[np.isfinite(screen).all(1) & (screen[:, 2] > 0)][:, :2]
-    if not len(good):
-        return 0, 0, 0, 0
-    low = np.clip(np.floor(good.min(0)) - 1, 0, (width, height)).astype(int)
-    high = np.clip(np.ceil(good.max(0)) + 2, 0, (width, height)).astype(int)
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
-
-
-def _render(
-    screen: FloatArray, triangles: IntArray, camera: Camera, window: tuple[int, int, int, int], factor: int
-) -> Fragments:
-    """Rasterise a window (left, top, width, height) of the picture at ``factor`` samples per pixel and axis."""
-    left, top, width, height = window
-    moved = np.array(screen)
-    moved[:, :2] = (moved[:, :2] - (left, top) + 0.5) * factor - 0.5
-    return rasterize(moved, triangles, width * factor, height * factor, perspective=is_perspective(camera))
-
-
-def _shrink(image: FloatArray, factor: int) -> FloatArray:
-    if factor == 1:
-        return image
-    total = image[0::factor].copy()
-    for k in range(1, factor):
-        total += image[k::factor]
-    columns: FloatArray = total[:, 0::factor].copy()
-    for k in range(1, factor):
-        columns += total[:, k::factor]
-    columns /= np.float32(factor * factor)
-    return columns
-
-
 def _backdrop(width: int, height: int, grey: tuple[float, float]) -> FloatArray:
     x, y = np.linspace(-1, 1, width), np.linspace(-1, 1, height)
     radius = np.clip(np.hypot(x[None], (y[:, None] + 0.15)) / 1.45, 0, 1)
     values: FloatArray = srgb_to_linear(grey[0] + (grey[1] - grey[0]) * radius**2).astype(np.float32)
     return values[..., None]
-
-
-def _stroke(
-    out: Pixels, a: FloatArray, b: FloatArray, radius: float, colour: tuple[int, int, int], opacity: float
-) -> None:
-    """Blend a round-ended line from a to b into ``out``; coverage from the distance to the line."""
-    height, width = out.shape[:2]
-    low = np.floor(np.minimum(a, b) - radius - 1).astype(int)
-    high = np.ceil(np.maximum(a, b) + radius + 2).astype(int)
-    x0, y0 = max(int(low[0]), 0), max(int(low[1]), 0)
-    x1, y1 = min(int(high[0]), width), min(int(high[1]), height)
-    if x0 >= x1 or y0 >= y1:
-        return
-    dx, dy = np.arange(x0, x1)[None] - a[0], np.arange(y0, y1)[:, None] - a[1]
-    along = b - a
-    length2 = float(along @ along)
-    t = np.clip((dx * along[0] + dy * along[1]) / length2, 0, 1) if length2 > 0 else 0.0
-    distance = np.hypot(dx - t * along[0], dy - t * along[1])
-    cover = np.clip(radius + 0.5 - distance, 0, 1)[..., None] * opacity * min(1.0, 2 * radius)
-    patch = out[y0:y1, x0:x1]
-    patch[:] = np.rint(patch + (np.asarray(colour, float) - patch) * cover)

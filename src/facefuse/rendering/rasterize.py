@@ -1,12 +1,15 @@
 """Z-buffer rasterisation of triangle meshes.
 
 Pixel centres lie at integer coordinates; a pixel belongs to the triangles that contain its centre, and a centre on a
-shared edge to exactly one of them (top-left rule). Results are deterministic: of two surfaces at the same depth the
-triangle with the lower index wins.
+shared edge to exactly one of them (top-left rule): vertices are snapped to 1/4096 pixel and edges tested in whole
+numbers. Results are deterministic: of two surfaces at the same depth the triangle with the lower index wins. The method
+is that of Pineda, "A parallel algorithm for polygon rasterization", SIGGRAPH 1988.
 """
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,15 +25,15 @@ IntArray = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class Fragments:
-    """What is seen at each pixel.
+    """What is seen at each pixel of a picture, or of a batch of pictures (a leading axis B).
 
     Attributes
     ----------
-    triangle : (H, W) int32
+    triangle : ([B,] H, W) int32
         The nearest triangle, -1 where there is none.
-    barycentric : (H, W, 3) float32
+    barycentric : ([B,] H, W, 3) float32
         Perspective-correct weights of its corners; zero where there is none.
-    depth : (H, W) float32
+    depth : ([B,] H, W) float32
         Depth in the unit of the vertices' z; inf where there is none.
     """
 
@@ -40,7 +43,7 @@ class Fragments:
 
     @property
     def mask(self) -> npt.NDArray[np.bool_]:
-        """Where there is a triangle, (H, W)."""
+        """Where there is a triangle, ([B,] H, W)."""
         return self.triangle >= 0
 
 
@@ -53,15 +56,16 @@ def rasterize(
     perspective: bool = True,
     cull_back: bool = True,
     near: float = 1e-6,
+    threads: int = 1,
 ) -> Fragments:
-    """Rasterise a triangle mesh given in screen coordinates.
+    """Rasterise triangle meshes given in screen coordinates.
 
     Parameters
     ----------
-    vertices : (V, 3) float
+    vertices : ([B,] V, 3) float
         x and y in pixels (y down), z the depth along the viewing axis, growing away from the eye.
     triangles : (F, 3) int
-        Counter-clockwise seen from outside.
+        Counter-clockwise seen from outside; the same for the whole batch.
     width, height : int
         Size of the image in pixels.
     perspective : bool
@@ -69,11 +73,15 @@ def rasterize(
     cull_back : bool
         Whether triangles seen from behind are invisible.
     near : float
-        Perspective triangles with a corner at or before this depth are dropped.
+        Perspective triangles with a corner at or before this depth are dropped; so are all with a corner that is not
+        finite.
+    threads : int
+        How many meshes of a batch are worked on at a time.
 
     Returns
     -------
     Fragments
+        Batched if ``vertices`` are.
 
     Raises
     ------
@@ -81,20 +89,53 @@ def rasterize(
         If a shape or a triangle index is wrong.
     """
     points = np.ascontiguousarray(vertices, dtype=np.float64)
-    faces = np.ascontiguousarray(triangles, dtype=np.int32)
-    if points.ndim != 2 or points.shape[1] != 3 or faces.ndim != 2 or faces.shape[1] != 3:
-        raise ValueError(f"expected (V, 3) vertices and (F, 3) triangles, found {points.shape} and {faces.shape}")
+    if points.ndim not in (2, 3) or points.shape[-1] != 3:
+        raise ValueError(f"expected ([B,] V, 3) vertices, found {points.shape}")
     if width < 1 or height < 1:
         raise ValueError(f"expected a positive image size, found {width} x {height}")
-    if len(faces) and (faces.min() < 0 or faces.max() >= len(points)):
-        raise ValueError(f"triangles refer to vertices outside 0..{len(points) - 1}")
-    index = np.empty((height, width), np.int32)
-    depth = np.empty((height, width), np.float32)
-    barycentric = np.empty((height, width, 3), np.float32)
-    snapped = np.empty_like(points)
-    kernels.raster_depth(points, faces, float(near), bool(perspective), bool(cull_back), snapped, index, depth)
-    kernels.raster_barycentric(snapped, faces, bool(perspective), index, barycentric, depth)
+    faces = np.ascontiguousarray(triangles)
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu":
+        raise ValueError(f"expected (F, 3) integer triangles, found {faces.shape} of {faces.dtype}")
+    batch = points.reshape(-1, *points.shape[-2:])
+    index = np.empty((len(batch), height, width), np.int32)
+    barycentric = np.empty((len(batch), height, width, 3), np.float32)
+    depth = np.empty((len(batch), height, width), np.float32)
+
+    def some(start: int) -> None:
+        snapped = _scratch("snapped", points.shape[-2] * 4, np.int32).reshape(-1, 4)
+        keys = _scratch("keys", (height + 1) * (width + 1), np.int64)
+        planes = _scratch("planes", len(faces) * 8, np.float32).reshape(-1, 8)
+        for n in range(start, len(batch), workers):
+            far = kernels.snap_vertices(batch[n], float(near), bool(perspective), snapped)
+            how = bool(perspective), bool(cull_back), width, height
+            if not kernels.raster_keys(snapped, faces, *how, keys, planes):
+                raise ValueError(f"triangles refer to vertices outside 0..{points.shape[-2] - 1}")
+            kernels.resolve_keys(keys, planes, bool(perspective), far, index[n], barycentric[n], depth[n])
+
+    workers = max(1, min(threads, len(batch)))
+    if workers == 1:
+        some(0)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(some, range(workers)))
+    if points.ndim == 2:
+        return Fragments(index[0], barycentric[0], depth[0])
     return Fragments(index, barycentric, depth)
+
+
+_KEPT_BYTES = 1 << 23
+_kept = threading.local()
+
+
+def _scratch(name: str, count: int, kind: type[np.generic]) -> npt.NDArray[Any]:
+    """Return an array to work in, kept by this thread for the next call: fresh memory costs as much as the work."""
+    if count * np.dtype(kind).itemsize > _KEPT_BYTES:
+        return np.empty(count, kind)
+    found: npt.NDArray[Any] | None = getattr(_kept, name, None)
+    if found is None or len(found) < count:
+        found = np.empty(count, kind)
+        setattr(_kept, name, found)
+    return found[:count]
 
 
 def screen_vertices(vertices: FloatArray, camera: Camera) -> FloatArray:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
+from facefuse.geometry.arrays import array_namespace
 
 Array = Any
 
 # Ramamoorthi & Hanrahan, "An efficient representation for irradiance environment maps", SIGGRAPH 2001, equation 3
-_Y = (0.282095, 0.488603, 1.092548, 0.315392, 0.546274)
+SH_CONSTANT = 0.282095
+"""The first basis function: a light with 1 / `SH_CONSTANT` there and zeros elsewhere shades everything by 1."""
+_Y = (SH_CONSTANT, 0.488603, 1.092548, 0.315392, 0.546274)
+
+EVENNESS = 1e-3
+"""How firmly light is held to be the same from all sides, beside a mean squared basis function of 0.08."""
 
 
 def srgb_to_linear(colour: Array) -> Array:
@@ -74,3 +79,56 @@ def sh_shade(normals: Array, light: Array) -> Array:
     """
     xp = array_namespace(normals)
     return xp.matmul(sh_basis(normals), light)
+
+
+def estimate_light(colour: Array, albedo: Array, normals: Array, weights: Array, rounds: int = 4) -> Array:
+    """Find the light under which a surface of known albedo shows given colours.
+
+    Iteratively reweighted least squares with the weights of Geman and McClure (1985): what diffuse light cannot
+    explain (cast shadows, highlights, hair, make-up) hardly counts. Where the normals leave the light open it stays
+    as even as can be.
+
+    Parameters
+    ----------
+    colour : (N, 3) float
+        Linear RGB.
+    albedo : (N, 3) float
+        Linear RGB.
+    normals : (N, 3) float
+        Unit vectors, in the frame wanted for the light.
+    weights : (N,) float
+        How much each point counts, not all zero.
+    rounds : int
+        Rounds of reweighting.
+
+    Returns
+    -------
+    (9, 3) float
+        Coefficients for :func:`sh_shade`, in the order of :func:`sh_basis`.
+    """
+    xp = array_namespace(colour)
+    basis = sh_basis(normals)
+    products = xp.reshape(basis[:, :, None] * basis[:, None, :], (-1, 81))
+    evenness = xp.asarray([0.0] + [EVENNESS] * 3 + [2 * EVENNESS] * 5, dtype=basis.dtype)
+    prior = xp.reshape(evenness * xp.eye(9, dtype=basis.dtype), (1, 81))
+    squared = albedo * albedo
+    trust = weights
+    for _ in range(rounds):
+        # the three channels are three systems, a (9, 9) matrix each
+        scale = trust[:, None] * squared
+        gram = xp.matmul(xp.matrix_transpose(scale), products) + xp.sum(scale, axis=0)[:, None] * prior
+        right = xp.matmul(xp.matrix_transpose(trust[:, None] * albedo * colour), basis)
+        solved = xp.linalg.solve(xp.reshape(gram, (3, 9, 9)), right[..., None])
+        light = xp.matrix_transpose(solved[..., 0])
+        off = (colour - albedo * xp.matmul(basis, light)) ** 2
+        error = off[:, 0] + off[:, 1] + off[:, 2]
+        trust = weights / (1 + error / (4 * _weighted_median(error, weights) + 1e-12)) ** 2
+    return light
+
+
+def _weighted_median(values: Array, weights: Array) -> Array:
+    """The value below which half of the weight lies: (N,), (N,) to a scalar."""
+    xp = array_namespace(values)
+    order = xp.argsort(values)
+    running = xp.cumulative_sum(xp.take(weights, order))
+    return xp.take(values, order)[xp.sum(xp.astype(running < running[-1] / 2, xp.int64))]

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from facefuse.morphable.model import FaceModel
-from facefuse.rendering.interpolate import interpolate, uv_to_pixels
+from facefuse.rendering.interpolate import uv_to_pixels
 from facefuse.rendering.rasterize import rasterize
+from facefuse.texturing import kernels
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -72,15 +73,12 @@ def build_atlas(model: FaceModel, size: int) -> Atlas:
     corners = uv_to_pixels(np.asarray(model.uv, np.float64), size, size)
     flat = np.concatenate([corners, np.ones((len(corners), 1), np.float32)], axis=1)
     seen = rasterize(flat, model.uv_triangles, size, size, perspective=False, cull_back=False)
-    texel = np.flatnonzero(seen.triangle >= 0).astype(np.int32)
-    triangle = np.ascontiguousarray(seen.triangle.reshape(-1)[texel])
-    barycentric = np.ascontiguousarray(seen.barycentric.reshape(-1, 3)[texel])
-    number = np.full((size, size), -1, np.int32)
-    number.reshape(-1)[texel] = np.arange(len(texel), dtype=np.int32)
+    count = int(np.count_nonzero(seen.triangle >= 0))
+    texel, triangle, mirror = (np.empty(count, np.int32) for _ in range(3))
+    number, barycentric = np.empty((size, size), np.int32), np.empty((count, 3), np.float32)
+    kernels.gather_texels(seen.triangle, seen.barycentric, texel, number, triangle, barycentric)
     partner = mirror_corners(np.asarray(model.triangles), np.asarray(model.uv_triangles), np.asarray(model.symmetric))
-    at = interpolate(seen, corners, np.maximum(partner, 0)).reshape(-1, 2)[texel]
-    at = np.rint(at).astype(np.int32).clip(0, size - 1)
-    mirror = np.where(partner[triangle, 0] < 0, np.int32(-1), number[at[:, 1], at[:, 0]])
+    kernels.mirror_texels(triangle, barycentric, np.asarray(partner, np.int64), corners, number, mirror)
     return Atlas(size, texel, number, triangle, barycentric, mirror)
 
 
@@ -100,18 +98,21 @@ def mirror_corners(triangles: IntArray, uv_triangles: IntArray, symmetric: IntAr
     """
     count = int(symmetric.max()) + 1
 
-    def code(corners: IntArray) -> tuple[IntArray, IntArray]:
-        order = np.argsort(corners, axis=1)
-        a, b, c = np.take_along_axis(corners, order, 1).astype(np.int64).T
-        return (a * count + b) * count + c, order
+    def code(corners: IntArray) -> IntArray:
+        """Give triangles of the same corners, in any order, the same number."""
+        a, b, c = corners.T.astype(np.int64)
+        low, high = np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
+        number: IntArray = (low * count + (a + b + c - low - high)) * count + high
+        return number
 
-    own, own_order = code(triangles)
-    wanted, wanted_order = code(symmetric[triangles])
-    by_code = np.argsort(own, kind="stable")
-    place = np.minimum(np.searchsorted(own[by_code], wanted), len(own) - 1)
-    found = by_code[place]
-    sorted_uv = np.take_along_axis(uv_triangles[found], own_order[found], 1)
-    out = np.empty_like(triangles)
-    np.put_along_axis(out, wanted_order, sorted_uv, 1)
+    own, mirrored = code(triangles), symmetric[triangles]
+    wanted = code(mirrored)
+    by_code = np.argsort(own)
+    found = by_code[np.minimum(np.searchsorted(own[by_code], wanted), len(own) - 1)]
+    there, uv_there = triangles[found].T, uv_triangles[found].T
+    out: IntArray = np.full_like(triangles, -1)
+    for corner in range(3):
+        same = there == mirrored[:, corner]
+        out[:, corner] = np.where(same[0], uv_there[0], np.where(same[1], uv_there[1], uv_there[2]))
     out[own[found] != wanted] = -1
     return out

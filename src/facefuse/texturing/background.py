@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
 
 from facefuse.geometry.cameras import Camera
+from facefuse.texturing import kernels
 from facefuse.texturing.parts import Parts
 from facefuse.texturing.skin import BALD, ColourModel, smoothstep
 
@@ -18,6 +18,30 @@ Pixels = npt.NDArray[np.uint8]
 
 BINS = 16
 """Colour bins per channel of the surroundings' histogram."""
+_PLAIN, _MIXED = 10, 3
+"""Codes by which one colour may vary through compression; lines beside a margin that its colour is mixed into."""
+
+
+def picture_area(pixels: Pixels) -> tuple[slice, slice]:
+    """Rows and columns of (H, W, 3) within a letterbox: margins of one colour, as films and screenshots have them.
+
+    At the end of a letterbox a whole line changes, at the end of a plain backdrop only where a head begins.
+    """
+    rows = slice(_margin(pixels), len(pixels) - _margin(pixels[::-1]))
+    lines = pixels[rows].swapaxes(0, 1)
+    return rows, slice(_margin(lines), len(lines) - _margin(lines[::-1]))
+
+
+def _margin(lines: Pixels) -> int:
+    """Count the lines (N, M, 3) of a letterbox's margin at the beginning."""
+    count = 0
+    while count < len(lines) and (np.ptp(lines[count], axis=0) <= _PLAIN).all():
+        count += 1
+    inside = count + _MIXED
+    if count == 0 or inside >= len(lines):
+        return 0
+    other = np.abs(lines[inside].astype(int) - np.median(lines[0], axis=0)).max(1) > 2 * _PLAIN
+    return inside if other.mean() > 0.7 else 0
 
 
 def spill_trust(
@@ -58,7 +82,7 @@ def spill_trust(
         return trust
     codes = np.clip((colours * BINS).astype(np.int32), 0, BINS - 1) @ np.array([BINS * BINS, BINS, 1], np.int32)
     count = np.bincount(codes[ring], minlength=BINS**3).reshape(BINS, BINS, BINS)
-    common = maximum_filter(count, 3).ravel() > 0.004 * ring.sum()
+    common = nearby(count, 1, np.maximum).ravel() > 0.004 * ring.sum()
     found = codes[near]
     unlike_skin = smoothstep(1.3, 2.2, skin.distance(colours[near]))
     close = 1 - smoothstep(reach[1], reach[2], inside_mm[near])
@@ -68,8 +92,29 @@ def spill_trust(
 
 def widen(trust: npt.NDArray[np.float32], by: float) -> npt.NDArray[np.float32]:
     """Widen the untrusted places of (h, w) by about ``by`` pixels, softly: their rims are mixtures, like neither."""
-    wide = 2 * max(1, round(by)) + 1
-    out: npt.NDArray[np.float32] = uniform_filter(minimum_filter(trust, wide), wide)
+    reach = max(1, round(by))
+    return box_blur(nearby(trust, reach, np.minimum)[..., None], reach)[..., 0]
+
+
+def nearby(values: npt.NDArray[Any], reach: int, choose: np.ufunc) -> npt.NDArray[Any]:
+    """Least or greatest (``np.minimum``, ``np.maximum``) of the values up to ``reach`` places away along each axis."""
+    for axis in range(values.ndim):
+        given = np.moveaxis(values, axis, 0)
+        out = given.copy()
+        for k in range(1, reach + 1):
+            choose(out[k:], given[:-k], out=out[k:])
+            choose(out[:-k], given[k:], out=out[:-k])
+        values = np.moveaxis(out, 0, axis)
+    return values
+
+
+def box_blur(image: npt.NDArray[np.float32], reach: int) -> npt.NDArray[np.float32]:
+    """Mean over ``reach`` pixels each way: (h, w, c) to (h, w, c), borders repeated."""
+    height, width, channels = image.shape
+    turned = np.empty((width, height, channels), np.float32)
+    out = np.empty((height, width, channels), np.float32)
+    kernels.box_mean(np.ascontiguousarray(image), reach, turned)
+    kernels.box_mean(turned, reach, out)
     return out
 
 

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from facefuse.geometry.cameras import Camera
-from facefuse.geometry.mesh import triangle_normals
+from facefuse.geometry.cameras import Camera, PinholeCamera, ScaledOrthographicCamera
 from facefuse.morphable.model import FaceModel
 from facefuse.texturing import colours as tint
 from facefuse.texturing import kernels
 from facefuse.texturing.atlas import Atlas, atlas_of
+from facefuse.texturing.background import picture_area
 from facefuse.texturing.eyes import paint_eyes
 from facefuse.texturing.grain import HAIR_ROUGHNESS, SKIN_ROUGHNESS, grain_tiles
 from facefuse.texturing.parts import Parts, parts_of
 from facefuse.texturing.skin import (
+    COVERED_HAIR,
     HAIR_FLOOR,
     LEAST_HAIR,
     LEAST_SKIN,
@@ -43,6 +45,11 @@ MIRROR_WEIGHT, BASE_WEIGHT = 0.3, 0.1
 SHARPNESS = 4
 """Power of the photos' relative weights: high for crisp detail, low for gradual transitions."""
 THREADS = 2
+
+
+def prepare(model: FaceModel, size: int) -> None:
+    """Make what baking needs of a model and a texture size; kept, so that later calls cost nothing."""
+    parts_of(model), surface_filter_of(model), atlas_of(model, size), grain_tiles()
 
 
 def bake_texture(
@@ -87,10 +94,12 @@ def bake_texture(
         raise ValueError(f"expected a texture size from 64 to 8192, found {size}")
     parts, smoother, atlas = parts_of(model), surface_filter_of(model), atlas_of(model, size)
     triangles = np.ascontiguousarray(model.triangles, np.int32)
-    texel_mm = _texel_mm(model, parts, size)
 
     def look(index: int) -> View | None:
-        return see(model, parts, vertices_per_photo[index], cameras[index], photos[index], texel_mm)
+        rows, columns = picture_area(photos[index])
+        camera = _moved(cameras[index], np.array([columns.start, rows.start]))
+        picture = photos[index][rows, columns]
+        return see(model, parts, vertices_per_photo[index], camera, picture, parts.texture_mm / size)
 
     with ThreadPoolExecutor(THREADS) as pool:
         seen = list(pool.map(look, range(len(photos))))
@@ -135,9 +144,7 @@ def bake_texture(
             )  # fmt: skip
 
         list(pool.map(compose, ranges[:-1], ranges[1:]))
-    skin = person[0]
-    brightness = 1.0 if skin is None else float(skin.colour.mean())
-    paint_eyes(model, atlas, texture, list(zip(views, tones, strict=True)), brightness)
+    paint_eyes(model, atlas, texture, list(zip(views, tones, strict=True)), person[0])
     fill_empty(texture, atlas.number >= 0)
     return to_bytes(texture)
 
@@ -160,15 +167,13 @@ def to_bytes(texture: npt.NDArray[np.float32]) -> Pixels:
     return out
 
 
-def _texel_mm(model: FaceModel, parts: Parts, size: int) -> float:
-    """Typical size of a texel on the face, mm."""
-    faces = np.asarray(model.face_mask)[np.asarray(model.triangles)].all(1) & parts.photographed
-    mean = np.asarray(model.mean, np.float64)
-    area = np.linalg.norm(triangle_normals(mean, np.asarray(model.triangles)[faces]), axis=1)
-    uv = np.asarray(model.uv, np.float64)[np.asarray(model.uv_triangles)[faces]] * size
-    u, v = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
-    texels = np.abs(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
-    return float(np.sqrt(np.median(area / np.maximum(texels, 1e-9))))
+def _moved(camera: Camera, corner: FloatArray) -> Camera:
+    """Return the camera of a picture without what is left of and above a corner (2,)."""
+    if isinstance(camera, PinholeCamera):
+        return replace(camera, centre=camera.centre - corner)
+    if isinstance(camera, ScaledOrthographicCamera):
+        return replace(camera, translation=camera.translation - corner)
+    raise TypeError(f"expected a pinhole or scaled orthographic camera, found {type(camera).__name__}")
 
 
 def _person(
@@ -184,14 +189,8 @@ def _person(
     core = np.concatenate([w * parts.core for w in weights])
     skin = model_of(np.concatenate(list(colours)), core, SKIN_FLOOR, LEAST_SKIN)
     hairs = np.concatenate([_toned(view.hair_colours, tone) for view, tone in zip(views, tones, strict=True)])
-    return skin, model_of(hairs, np.concatenate([view.hair_weights for view in views]), HAIR_FLOOR, LEAST_HAIR)
-
-
-def _distinction(skin: ColourModel | None, hair: ColourModel | None) -> float:
-    """How sure it is, 0-1, that what grows on the scalp is hair: by its distance from the skin's colour."""
-    if skin is None or hair is None:
-        return 0.0
-    return float(smoothstep(1.5, 3.0, skin.distance(hair.colour)))
+    hair = model_of(hairs, np.concatenate([view.hair_weights for view in views]), HAIR_FLOOR, LEAST_HAIR)
+    return skin, COVERED_HAIR if hair is None and any(view.covered for view in views) else hair
 
 
 def _texel_weight(

@@ -11,19 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from facefuse.geometry.mesh import vertex_normals
 from facefuse.morphable.model import FaceModel
 from facefuse.rendering.shading import linear_to_srgb, sh_basis, srgb_to_linear
+from facefuse.texturing.albedo import personal_albedo
 from facefuse.texturing.parts import Parts
 from facefuse.texturing.skin import ColourModel, smoothstep, weighted_median
-from facefuse.texturing.surface import SurfaceFilter
+from facefuse.texturing.surface import FAR_MM, NEAR_MM, SKIN_MM, SurfaceFilter
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
 LIFT = 0.04
 """Added to encoded colours before logarithms and factors: dark pixels stay dark and free of noise."""
-NEAR_MM, SKIN_MM, FAR_MM = 5.0, 20.0, 35.0
-"""Reach of details and photo matching, of skin and hairline, and of hair and the balance of the sides."""
 MIRROR_TRUST = 0.35
 """How much the mirror side counts where a vertex is not seen."""
 SIDE_BALANCE = 0.5
@@ -41,7 +39,7 @@ def to_log(colour: FloatArray) -> FloatArray:
 
 def from_log(value: FloatArray) -> FloatArray:
     """Inverse of :func:`to_log`, at least 0 and at most 1."""
-    out: FloatArray = np.clip(np.exp(value) - LIFT, 0, 1)
+    out: FloatArray = np.maximum(np.exp(np.minimum(value, np.log(1 + LIFT))) - LIFT, 0)
     return out
 
 
@@ -108,8 +106,9 @@ def surface_colours(
 ) -> tuple[FloatArray, FloatArray]:
     """One smooth colour for every vertex, seen or not.
 
-    Where photos look it is their weighted mean. Elsewhere it is the model's albedo with the tint of the nearest seen
-    skin (or, on the scalp, of the nearest seen hair), tending to the person's overall tint.
+    Where photos look it is their weighted mean. Elsewhere it is the person's albedo, as far as the model's statistics
+    tell it from what is seen, with the tint of the nearest seen skin (or, on the scalp, of the nearest seen hair),
+    tending to the person's overall tint.
 
     Parameters
     ----------
@@ -146,14 +145,18 @@ def surface_colours(
 
     hairy = hairiness(model, parts, maybe_hair, smoother, from_log(mean), trust, skin, hair)
     on_skin = trust * (1 - hairy) * parts.skin * skin_likeness(from_log(mean), skin)
+    exposure = _median_tint(tint, on_skin * (0.02 + parts.core))
+    own = personal_albedo(model, parts, srgb_to_linear(from_log(mean)), trust * (1 - hairy) * parts.skin)
+    own = to_log(linear_to_srgb(np.clip(own, 0, 1)))
+    tint = np.where(total[:, None] > 1e-6, mean - own, 0.0)
     overall = _median_tint(tint, on_skin * (0.02 + parts.core))
-    tint = tint - shading(model, tint, on_skin * (1 - parts.strict), 1 - hairy)
+    tint = tint - shading(parts.normals, tint, on_skin * (1 - parts.strict), 1 - hairy)
     # towards the sides what light and lens do to skin outweighs its own colour
     steady = (1 - SIDE_SHRINK * parts.strict)[:, None]
     on_face = overall + steady * smoother.fill(tint - overall, on_skin, SKIN_MM, anchor=0.03)
     on_scalp = trust * hairy
     scalp = parts.scalp > 0.5
-    crown = to_log(hair.colour) - albedo[scalp].mean(0) if hair is not None and scalp.any() else overall
+    crown = to_log(hair.colour) - own[scalp].mean(0) if hair is not None and scalp.any() else overall
     on_head = crown + smoother.fill(tint - crown, on_scalp, FAR_MM, anchor=0.03)
     share = hairy[:, None]
     coarse = on_face * (1 - share) + on_head * share
@@ -161,9 +164,9 @@ def surface_colours(
     detail = smoother.fill((tint - coarse) * keep, trust, NEAR_MM, anchor=0.05)
     # close to the data: the data themselves
     detail += trust[:, None] * ((tint - coarse) * keep - detail)
-    out = albedo + coarse + detail
+    out = own + coarse + detail
     inside = parts.skin < 0.5
-    out[inside] = albedo[inside] + 0.5 * float(overall.mean())
+    out[inside] = albedo[inside] + 0.5 * float(exposure.mean())
     return balance_sides(model, smoother, out, trust), hairy
 
 
@@ -196,11 +199,13 @@ def hairiness(
     return smoothstep(0.1, 0.9, guess) * np.maximum(parts.maybe_hair, maybe_hair)
 
 
-def shading(model: FaceModel, tint: FloatArray, weights: FloatArray, extent: FloatArray) -> FloatArray:
+def shading(normals: FloatArray, tint: FloatArray, weights: FloatArray, extent: FloatArray) -> FloatArray:
     """Smooth dependence of the tint's lightness on the surface's direction, taken for light and removed in part.
 
     Parameters
     ----------
+    normals : (V, 3) float
+        Unit normals of the surface.
     tint : (V, 3) float
         Log photo minus log albedo.
     weights : (V,) float
@@ -213,7 +218,6 @@ def shading(model: FaceModel, tint: FloatArray, weights: FloatArray, extent: Flo
     (V, 1) float
         To be subtracted from the tint; zero on average.
     """
-    normals = vertex_normals(np.asarray(model.mean, np.float64), np.asarray(model.triangles))
     basis = sh_basis(normals)
     lightness = tint.mean(1)
     trust = weights.copy()

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from facefuse.morphable.model import FaceModel
 from facefuse.rendering.shading import linear_to_srgb
 from facefuse.texturing.atlas import Atlas
-from facefuse.texturing.skin import smoothstep
+from facefuse.texturing.skin import ColourModel, smoothstep
 from facefuse.texturing.views import TOLERANCE_MM, View, sample_depth
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -24,6 +24,8 @@ FloatArray = npt.NDArray[np.floating[Any]]
 _SIDES = ("left", "right")
 BRIGHTEST_WHITE = (0.2, 1.5)
 """The white of the eyes is at most this, plus this times the skin's brightness."""
+LID_DISTANCE = 2.0
+"""Colours nearer to the skin's, in standard deviations, may be those of a lid."""
 LEAST_PIXELS = 12
 """Fewer visible iris pixels than this say nothing."""
 
@@ -33,7 +35,7 @@ def paint_eyes(
     atlas: Atlas,
     texture: npt.NDArray[np.float32],
     views: Sequence[tuple[View, npt.NDArray[np.float32]]],
-    brightness: float,
+    skin: ColourModel | None,
 ) -> None:
     """Paint the eyeballs' islands into a texture.
 
@@ -46,13 +48,14 @@ def paint_eyes(
         sRGB, 0-1; written at the eyeballs.
     views : sequence of (View, (256, 3) float32)
         The photos and their tone curves.
-    brightness : float
-        Of the person's skin, sRGB, 0-1: eyes do not glow in a dark face.
+    skin : ColourModel or None
+        Of the person: closed lids are no eyes, and eyes do not glow in a dark face.
     """
     balls = _balls_of(model, atlas)
     if not balls:
         return
-    iris, sclera = eye_colours(model, balls, views)
+    iris, sclera = eye_colours(model, balls, views, skin)
+    brightness = 1.0 if skin is None else float(skin.colour.mean())
     dimmed = min(1.0, (BRIGHTEST_WHITE[0] + BRIGHTEST_WHITE[1] * brightness) / float(sclera.mean()))
     iris, sclera = iris * dimmed, sclera * dimmed
     for ball in balls:
@@ -104,7 +107,10 @@ class _Ball:
 
 
 def eye_colours(
-    model: FaceModel, balls: Sequence[_Ball], views: Sequence[tuple[View, npt.NDArray[np.float32]]]
+    model: FaceModel,
+    balls: Sequence[_Ball],
+    views: Sequence[tuple[View, npt.NDArray[np.float32]]],
+    skin: ColourModel | None,
 ) -> tuple[FloatArray, FloatArray]:
     """Estimate the colours of iris and sclera (sRGB, 0-1) from the photos; the model's where they are not seen."""
     albedo = linear_to_srgb(np.clip(np.asarray(model.albedo, np.float64), 0, 1))
@@ -115,6 +121,8 @@ def eye_colours(
         for ball in balls:
             iris.append(_visible_colours(model, view, tone, ball.iris_vertices))
             sclera.append(_visible_colours(model, view, tone, ball.sclera_vertices))
+            if skin is not None and _is_lid(iris[-1], skin):
+                del iris[-1], sclera[-1]
     dark, light = np.concatenate([np.zeros((0, 3)), *iris]), np.concatenate([np.zeros((0, 3)), *sclera])
     out_iris, out_sclera = default_iris, default_sclera
     if len(dark) >= LEAST_PIXELS:
@@ -131,6 +139,11 @@ def eye_colours(
         grey = grey.mean() + 0.5 * (grey - grey.mean())
         out_sclera = 0.5 * default_sclera + 0.5 * grey * np.clip(0.74 / max(grey.mean(), 1e-3), 1.0, 1.6)
     return out_iris, np.clip(out_sclera, 0.55, 0.9)
+
+
+def _is_lid(colours: FloatArray, skin: ColourModel) -> bool:
+    """Whether the colours (n, 3) where the iris should be are mostly those of skin: the eye is closed."""
+    return len(colours) > 0 and float(np.mean(skin.distance(colours) < LID_DISTANCE)) > 0.5
 
 
 def _visible_colours(model: FaceModel, view: View, tone: npt.NDArray[np.float32], vertices: Any) -> FloatArray:

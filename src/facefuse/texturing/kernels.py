@@ -14,6 +14,72 @@ Array = Any
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def gather_texels(
+    index: Array, weights: Array, texel: Array, number: Array, triangle: Array, barycentric: Array
+) -> None:
+    """Number the texels that a triangle covers.
+
+    Parameters
+    ----------
+    index : (S, S) int32
+        Triangle at each texel, -1 where none.
+    weights : (S, S, 3) float32
+        Its barycentric coordinates.
+    texel : (N,) int32
+        Written: flat index of each covered texel.
+    number : (S, S) int32
+        Written: the inverse, -1 where there is none.
+    triangle : (N,) int32
+        Written: its triangle.
+    barycentric : (N, 3) float32
+        Written.
+    """
+    n = 0
+    for y in range(index.shape[0]):
+        for x in range(index.shape[1]):
+            number[y, x] = -1
+            if index[y, x] < 0:
+                continue
+            number[y, x] = n
+            texel[n] = y * index.shape[1] + x
+            triangle[n] = index[y, x]
+            for k in range(3):
+                barycentric[n, k] = weights[y, x, k]
+            n += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def mirror_texels(
+    triangle: Array, barycentric: Array, partner: Array, corners: Array, number: Array, mirror: Array
+) -> None:
+    """Find for every texel the one nearest to its mirror image.
+
+    Parameters
+    ----------
+    triangle : (N,) int32
+    barycentric : (N, 3) float32
+    partner : (F, 3) int64
+        Texture coordinates of each triangle's mirror image, -1 where it has none.
+    corners : (U, 2) float32
+        Texture coordinates in texels.
+    number : (S, S) int32
+        Number of each texel, -1 where there is none.
+    mirror : (N,) int32
+        Written: numbers, -1 where there is none.
+    """
+    last_y, last_x = number.shape[0] - 1, number.shape[1] - 1
+    for n in range(len(triangle)):
+        i, j, k = partner[triangle[n], 0], partner[triangle[n], 1], partner[triangle[n], 2]
+        mirror[n] = -1
+        if i < 0:
+            continue
+        a, b, c = barycentric[n, 0], barycentric[n, 1], barycentric[n, 2]
+        x = int(np.rint(a * corners[i, 0] + b * corners[j, 0] + c * corners[k, 0]))
+        y = int(np.rint(a * corners[i, 1] + b * corners[j, 1] + c * corners[k, 1]))
+        mirror[n] = number[min(max(y, 0), last_y), min(max(x, 0), last_x)]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def border_distance(blocked: Array, distance: Array) -> None:
     """Distance in pixels to the nearest blocked pixel by a 3-4 chamfer (Borgefors, 1986).
 

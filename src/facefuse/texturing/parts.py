@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from facefuse.geometry.mesh import vertex_normals
+from facefuse.geometry.mesh import triangle_normals, vertex_normals
 from facefuse.morphable.model import FaceModel
 from facefuse.texturing.grain import strand_coordinates
 
@@ -51,6 +51,10 @@ class Parts:
         1 on plain skin, 0 on brows, eyelids, nose and lips.
     strand : (V, 2) float32
         Where each vertex lies across and along its hair: see :func:`facefuse.texturing.grain.strand_coordinates`.
+    normals : (V, 3) float
+        Unit normals of the mean head.
+    texture_mm : float
+        Side of the texture in mm, as it typically lies on the face.
     """
 
     photographed: BoolArray
@@ -64,6 +68,8 @@ class Parts:
     beside: FloatArray
     plain: FloatArray
     strand: npt.NDArray[np.float32]
+    normals: FloatArray
+    texture_mm: float
 
 
 def build_parts(model: FaceModel) -> Parts:
@@ -100,7 +106,30 @@ def build_parts(model: FaceModel) -> Parts:
     beside = np.clip((sideways - 0.1) / 0.3, 0, 1) * (mean[:, 1] > mouth) * skin * (1 - ear)
     plain = share(photographed & ~mask(*_FEATURES))
     maybe_hair = np.maximum(scalp, above) * skin * (1 - ear)
-    return Parts(photographed, skin, scalp, core, strict, ear, lid, maybe_hair, beside, plain, strand_coordinates(mean))
+    return Parts(
+        photographed=photographed,
+        skin=skin,
+        scalp=scalp,
+        core=core,
+        strict=strict,
+        ear=ear,
+        lid=lid,
+        maybe_hair=maybe_hair,
+        beside=beside,
+        plain=plain,
+        strand=strand_coordinates(mean),
+        normals=normals,
+        texture_mm=_texture_mm(model, mean, face[triangles].all(1) & photographed),
+    )
+
+
+def _texture_mm(model: FaceModel, mean: FloatArray, faces: BoolArray) -> float:
+    """Square root of the typical area of the face's triangles over their area in the texture, mm."""
+    area = np.linalg.norm(triangle_normals(mean, np.asarray(model.triangles)[faces]), axis=1)
+    uv = np.asarray(model.uv, np.float64)[np.asarray(model.uv_triangles)[faces]]
+    u, v = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
+    in_texture = np.abs(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
+    return float(np.sqrt(np.median(area / np.maximum(in_texture, 1e-15))))
 
 
 _CACHE: OrderedDict[int, tuple[FaceModel, Parts]] = OrderedDict()

@@ -70,6 +70,15 @@ NO_COLOUR = (np.eye(3), np.full(3, 1e6))
 """The affine map of a colour model that nothing matches."""
 
 
+def _dark_brown() -> ColourModel:
+    colour = np.array([0.20, 0.15, 0.12])
+    return ColourModel(colour, _OPPONENT @ colour, np.diag(1 / np.array(HAIR_FLOOR)), HAIR_FLOOR[0])
+
+
+COVERED_HAIR = _dark_brown()
+"""Taken for the hair under a hat or a cloth: the most common colour."""
+
+
 def colour_model(colours: FloatArray, weights: FloatArray, floor: tuple[float, float, float]) -> ColourModel:
     """Fit a Gaussian to the bulk of weighted colours: median, then two trimmed passes.
 
@@ -112,6 +121,14 @@ def model_of(
     if weights[some].sum() < least:
         return None
     return colour_model(colours[some], weights[some], floor)
+
+
+def could_be_hair(colour: FloatArray) -> bool:
+    """Whether hair (3,), sRGB 0-1, grows in such a colour: grey or warm, and no brighter red than ginger."""
+    red, green, blue = colour
+    cold = blue > red + 0.06 or green > red + 0.04
+    crimson = red > 0.4 and green < 0.42 * red
+    return not (cold or crimson)
 
 
 def hair_weights(

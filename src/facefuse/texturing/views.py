@@ -15,7 +15,7 @@ from facefuse.morphable.model import FaceModel
 from facefuse.rendering.interpolate import interpolate, sample_image
 from facefuse.rendering.rasterize import is_perspective, rasterize, screen_vertices
 from facefuse.texturing import kernels
-from facefuse.texturing.background import far_from_border, hair_beyond, spill_trust, widen
+from facefuse.texturing.background import box_blur, far_from_border, hair_beyond, spill_trust, widen
 from facefuse.texturing.parts import Parts
 from facefuse.texturing.skin import (
     HAIR_FLOOR,
@@ -24,6 +24,7 @@ from facefuse.texturing.skin import (
     NO_COLOUR,
     SKIN_FLOOR,
     ColourModel,
+    could_be_hair,
     hair_weights,
     model_of,
     smoothstep,
@@ -81,7 +82,9 @@ class View:
     skin : ColourModel or None
         Statistics of skin; None where too little is seen.
     hair_colours, hair_weights : (n, 3) and (n,) float
-        A sample of hair, sRGB, 0-1; empty where there seems to be none.
+        A sample of hair, sRGB, 0-1; without weight where there seems to be none.
+    covered : bool
+        Whether what seems to be hair has no colour of hair: a hat or a cloth.
     """
 
     photo: Pixels
@@ -100,6 +103,7 @@ class View:
     skin: ColourModel | None
     hair_colours: FloatArray
     hair_weights: FloatArray
+    covered: bool
 
 
 def see(
@@ -167,12 +171,12 @@ def see(
     facing = smoothstep(GRAZING, FACING, cosine) * visible * parts.skin
     facing *= _ear_factor(vertices, facing, parts)
 
-    soft = _blur(soft, max(1.0, 1.5 / map_mm))
+    soft = box_blur(soft, int(max(1.0, 1.5 / map_mm)))
     colour = sample_image(soft, on_map[:, :2]).astype(np.float64)
     skin = model_of(colour, facing * parts.core, SKIN_FLOOR, LEAST_SKIN)
     # beside the face an imperfect outline shows background, so hair hanging there must be seen squarely
     maybe_hair = np.maximum(parts.maybe_hair, parts.beside * smoothstep(0.45, 0.75, cosine))
-    sample, sample_weights = np.zeros((0, 3)), np.zeros(0)
+    sample, sample_weights, covered = np.zeros((0, 3)), np.zeros(0), False
     if skin is not None:
         sure = facing * sample_image(confidence[..., None], on_map[:, :2])[:, 0]
         beyond = hair_beyond(
@@ -184,6 +188,9 @@ def see(
         own = likely if likely.sum() > LEAST_HAIR else own * smoothstep(0.3, 0.6, cosine)
         sample_weights = np.concatenate((own, np.full(len(beyond), 0.5)))
         hair = model_of(sample, sample_weights, HAIR_FLOOR, LEAST_HAIR)
+        covered = hair is not None and not could_be_hair(hair.colour)
+        if covered:
+            hair, sample_weights = None, np.zeros(len(sample))
         roles = interpolate(seen, np.column_stack((parts.strict, maybe_hair, parts.lid, parts.plain)), triangles)
         away = np.empty_like(confidence)
         kernels.border_distance(seen.mask, away)
@@ -214,6 +221,7 @@ def see(
         skin,
         sample,
         sample_weights,
+        covered,
     )
 
 
@@ -266,12 +274,3 @@ def _outline_trust(
     # lids and lips lie close to eyeballs and teeth: a narrow guard band there
     kernels.border_distance(~photographed & ~blocked, distance)
     return (trust * smoothstep(0.5, 1.7, distance * map_mm) * photographed).astype(np.float32), outline_mm
-
-
-def _blur(image: npt.NDArray[np.float32], radius: float) -> npt.NDArray[np.float32]:
-    """Box blur, (h, w, 3), about ``radius`` pixels each way."""
-    height, width = image.shape[:2]
-    turned, out = np.empty((width, height, 3), np.float32), np.empty((height, width, 3), np.float32)
-    kernels.box_mean(image, int(radius), turned)
-    kernels.box_mean(turned, int(radius), out)
-    return out

@@ -3,10 +3,18 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from facefuse.learning.detector.arrangements import (  # noqa: E402
+    LARGEST_GROUP_FACE,
+    SMALLEST_GROUP_FACE,
+    group_places,
+)
 from facefuse.learning.detector.compose import SIDE_RANGES, STRIDES, assign, paste, visible_share  # noqa: E402
 from facefuse.learning.detector.data import (  # noqa: E402
+    COMMON_21,
+    COMMON_68,
     Source,
     TrainingData,
+    agrees_with_manual,
     blend_landmarks,
     face_roll,
     face_square,
@@ -181,3 +189,36 @@ def test_shuffled_tiles_keep_the_pixels():
     mixed = shuffled_tiles(source, rng).levels[0]
     assert (mixed != source.levels[0]).any()
     np.testing.assert_array_equal(np.sort(mixed.ravel()), np.sort(source.levels[0].ravel()))
+
+
+def test_people_in_a_group_stand_close_and_the_front_row_comes_last(data):
+    rng = np.random.default_rng(2)
+    sides, gaps = [], []
+    for _ in range(60):
+        places = np.array(group_places(256, rng)).reshape(-1, 3)
+        if len(places) < 3:
+            continue
+        sides.extend(places[:, 2])
+        step = np.abs(np.diff(places[:, 0]))
+        gaps.append(np.median(step[step < 128]) / np.median(places[:, 2]) if (step < 128).any() else np.nan)
+        half = len(places) // 2
+        assert places[half:, 1].mean() > places[:half, 1].mean() - places[:, 2].mean()
+    assert min(sides) < 1.3 * SMALLEST_GROUP_FACE
+    assert max(sides) > 0.8 * LARGEST_GROUP_FACE
+    assert 0.8 < np.nanmedian(gaps) < 2.5
+    composer = SceneComposer(data, 256, np.random.default_rng(0))
+    composer._reset()
+    composer._group()
+    # Some are covered by those in front, and left out of the loss.
+    assert len(composer._finish().faces) > 0
+
+
+def test_predictions_far_from_the_manual_points_are_not_trusted():
+    points = np.random.default_rng(0).uniform(20, 100, (4, 68, 2)).astype(np.float32)
+    points[:, 0], points[:, 16] = [10, 50], [110, 50]  # a side of 100
+    manual = np.full((4, 21, 2), np.nan, np.float32)
+    manual[:, COMMON_21] = points[:, COMMON_68]
+    manual[1, COMMON_21[:3]] += 50  # three of eight points: still the median agrees
+    manual[2] += 13  # all of them by more than 12 % of the side
+    manual[3] = np.nan  # nothing visible to compare with
+    assert agrees_with_manual(points, manual).tolist() == [True, True, False, False]

@@ -57,6 +57,23 @@ def test_a_resumed_run_ends_the_same(data, tmp_path):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
 
 
+def test_a_run_begins_with_given_weights_unless_it_has_a_state(data, tmp_path):
+    torch.manual_seed(3)
+    first = DetectorTrainer(dataclasses.replace(CONFIG, seed=5), tmp_path / "first", data, data)
+    first.save()
+    weights = tmp_path / "first" / "weights.safetensors"
+    still = dataclasses.replace(CONFIG, steps=0)
+    second = DetectorTrainer(still, tmp_path / "second", data, data)
+    second.train(weights)
+    for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+    third = DetectorTrainer(still, tmp_path / "third", data, data)
+    third.save()
+    own = [p.clone() for p in third.network.parameters()]
+    third.train(weights)
+    assert all(torch.equal(a, b) for a, b in zip(own, third.network.parameters(), strict=True))
+
+
 def test_export_gives_the_same_numbers_and_decoding(data, tmp_path):
     DetectorTrainer(CONFIG, tmp_path, data, data).save()
     assert export_onnx(tmp_path / "weights.safetensors", tmp_path / "net.onnx") < 1e-4

@@ -36,6 +36,7 @@ def made_up_faces(count: int = 12, seed: int = 0) -> FaceSet:
         group=np.arange(count) // 2,
         mesh_indices=np.array([1, 4, 33, 263]),
         mirror=np.concatenate([IBUG_MIRROR, 68 + np.array([0, 1, 3, 2])]),
+        row=np.arange(count),
     )
 
 

@@ -67,6 +67,7 @@ def test_faces_are_read_in_pixel_centres_without_the_contradicting_one(folder: P
     np.testing.assert_allclose(np.nanmean(faces.points[:, 68:], axis=0), MESH * 80.0 + 59.5, atol=0.25)
     np.testing.assert_array_equal(faces.mirror[68:], 68 + np.array([1, 0, 2, 4, 3]))
     np.testing.assert_array_equal(faces.mesh_indices, [33, 263, 1, 61, 291])
+    np.testing.assert_array_equal(faces.row, np.arange(1, COUNT))
     assert (faces.weight[-1, 68:] == 0).all()
     assert (faces.weight[:-1] > 0).all()
 

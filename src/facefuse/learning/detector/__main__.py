@@ -18,7 +18,8 @@ from facefuse.learning.detector.export import export_onnx
 def main(
     data: Path,
     out: Path,
-    config: Literal["cpu", "gpu"] = "cpu",
+    config: Literal["cpu", "refine", "finish", "gpu"] = "cpu",
+    start: Path | None = None,
     steps: int | None = None,
     export_only: bool = False,
 ) -> None:
@@ -31,7 +32,9 @@ def main(
     out
         Folder of the run; if it holds a state, the run continues from there.
     config
-        Preset.
+        Preset; `refine` and the short `finish` are meant for weights that have been trained before.
+    start
+        Averaged weights (safetensors) of another run to begin with, instead of random ones.
     steps
         Number of steps, instead of the preset's.
     export_only
@@ -42,7 +45,7 @@ def main(
         if steps is not None:
             settings = dataclasses.replace(settings, steps=steps)
         training, validation = load_training_data(data)
-        DetectorTrainer(settings, out, training, validation).train()
+        DetectorTrainer(settings, out, training, validation).train(start)
     worst = export_onnx(out / "weights.safetensors", out / "face_detector.onnx")
     sys.stdout.write(f"{out / 'face_detector.onnx'}: largest difference to PyTorch {worst:.1e}\n")
 

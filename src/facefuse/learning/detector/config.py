@@ -39,5 +39,11 @@ class DetectorConfig:
 
 PRESETS: dict[str, DetectorConfig] = {
     "cpu": DetectorConfig(),
+    "refine": DetectorConfig(
+        steps=11000, learning_rate=1.5e-3, decay_fraction=0.7, ema_decay=0.999, seed=1, validate_every=2048
+    ),
+    "finish": DetectorConfig(
+        steps=550, learning_rate=4e-4, warmup_steps=50, decay_fraction=0.8, ema_decay=0.99, seed=2, validate_every=2048
+    ),
     "gpu": DetectorConfig(steps=60000, batch_size=64, threads=8, device="cuda", save_every=1024, validate_every=5120),
 }

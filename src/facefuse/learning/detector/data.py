@@ -24,6 +24,10 @@ TEST_BACKGROUNDS = 57
 IGNORED_ROLL_DEG = 65.0
 """Faces rolled further than this in the scene are neither faces nor background to the loss."""
 
+COMMON_21 = (6, 8, 9, 11, 14, 17, 19, 20)
+COMMON_68 = (36, 39, 42, 45, 30, 48, 54, 8)
+"""The same eye corners, nose tip, mouth corners and chin among AFLW's 21 points and iBUG's 68."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -88,6 +92,20 @@ def blend_landmarks(points_a: F32, points_b: F32, yaw_deg: F32) -> tuple[F32, ND
     return points, trusted
 
 
+def agrees_with_manual(points68: F32, manual21: F32) -> NDArray[np.bool_]:
+    """Whether predicted points (N, 68, 2) lie near AFLW's manual ones (N, 21, 2), NaN where not visible.
+
+    The median distance over eye corners, nose tip, mouth corners and chin is at most 12 % of the face's side.
+    """
+    distance = np.linalg.norm(points68[:, COMMON_68] - manual21[:, COMMON_21], axis=2)
+    side = (points68.max(1) - points68.min(1)).max(1)
+    # NaN counts as far away; the smaller of two middle distances is taken.
+    middle = (np.isfinite(distance).sum(1) - 1) // 2
+    ranked = np.sort(np.where(np.isfinite(distance), distance, np.inf), axis=1)
+    near: NDArray[np.bool_] = ranked[np.arange(len(ranked)), np.maximum(middle, 0)] <= 0.12 * side
+    return near
+
+
 def face_square(points68: F32) -> tuple[float, float, float]:
     """Centre x, y and side of the square about the tight bounding box of points (P, 2)."""
     low, high = points68.min(axis=0), points68.max(axis=0)
@@ -136,6 +154,7 @@ def load_training_data(data_dir: Path, limit: int | None = None) -> tuple[Traini
         labels["landmarks68_b"].astype(np.float32),
         yaw_deg,
     )
+    trusted &= agrees_with_manual(points, labels["landmarks21"].astype(np.float32))
     group, names = labels["duplicate_group"], labels["names"]
     order = np.random.default_rng(20).permutation(np.unique(group))
     sizes = np.bincount(group)

@@ -121,10 +121,12 @@ class DetectorTrainer:
         chosen = order[place * size : (place + 1) * size]
         return make_batch([mirrored(scenes[k // 2]) if k % 2 else scenes[k // 2] for k in chosen])
 
-    def train(self) -> None:
-        """Run to the configured number of steps, from the folder's state if there is one."""
+    def train(self, start: Path | None = None) -> None:
+        """Run to the configured number of steps, from the folder's state if there is one, else from given weights."""
         if (self.out / "state.pt").is_file():
             self.load()
+        elif start is not None:
+            self.begin_with(start)
         config = self.config
         started, sums = time.perf_counter(), {"score": 0.0, "box": 0.0, "points": 0.0}
         while self.step < config.steps:
@@ -155,6 +157,12 @@ class DetectorTrainer:
                 self._log({"step": self.step, "hard_spots": float(len(self.hard.index))})
             if self.step % config.save_every == 0 or self.step == config.steps:
                 self.save()
+
+    def begin_with(self, weights: Path) -> None:
+        """Take over trained weights, and look for the backgrounds that fool them."""
+        self.network.load_state_dict(load_file(weights))
+        self.average.load_state_dict(self.network.state_dict())
+        self.hard = find_hard_spots(self.average, self.data.backgrounds, self.config.device)
 
     def _update_average(self) -> None:
         keep = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))

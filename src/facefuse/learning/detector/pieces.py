@@ -29,6 +29,14 @@ def random_outline(rng: np.random.Generator) -> F32:
     return np.clip(1.0 + np.asarray(waves), 0.75, 1.3).astype(np.float32)
 
 
+def background_angle(rng: np.random.Generator) -> float:
+    """By how much to turn something that is no face, in radians: often not at all, or by little."""
+    kind = rng.random()
+    if kind < 0.4:
+        return 0.0
+    return float(rng.normal(0, 0.15) if kind < 0.6 else rng.uniform(-math.pi, math.pi))
+
+
 def corner_window(source: Source, rng: np.random.Generator) -> Window | None:
     """A window of a crop that stays clear of its face but for its outermost part, or None if there is no room."""
     assert source.points68 is not None

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facefuse.learning.detector.arrangements import group_places
 from facefuse.learning.detector.compose import finish, paste, visible_share
 from facefuse.learning.detector.data import IGNORED_ROLL_DEG, Source, TrainingData, face_square, five_points
 from facefuse.learning.detector.pieces import (
     MIRROR_68,
+    background_angle,
     clothes_window,
     compress,
     corner_window,
@@ -29,7 +31,7 @@ from facefuse.learning.detector.pieces import (
 F32 = NDArray[np.float32]
 SMALLEST_FACE = 14.0
 LARGEST_FACE = 250.0
-PROFILE_SHARE = 0.3
+PROFILE_SHARE = 0.35
 """This share of the faces is drawn from the profiles alone, which are few and hard."""
 
 
@@ -78,15 +80,15 @@ class SceneComposer:
         self.labelled: list[bool] = []
         self.next_mark = 1
 
-    # -- one scene -----------------------------------------------------------------------------------------------
-
     def compose(self) -> Scene:
         """The next scene."""
         self._reset()
         kind = self.rng.random()
-        if kind < 0.4:
+        if kind < 0.35:
             self._photo_with_faces()
-        elif kind < 0.62:
+        elif kind < 0.5:
+            self._group()
+        elif kind < 0.64:
             self._collage()
         elif kind < 0.82:
             self._portrait()
@@ -94,11 +96,21 @@ class SceneComposer:
             self._face_free()
         return self._finish()
 
+    def compose_single(self, side: float) -> Scene:
+        """A scene with one face of this side, on a background; a large one may go over into its own border."""
+        self._reset()
+        self._draw_background(False)
+        large = side > self.size / 3
+        x, y = self.size * np.clip(self.rng.normal(0.5, 0.08 if large else 0.2, 2), 0.15, 0.85)
+        self._face(float(x), float(y), side, extend=large and self.rng.random() < 0.6)
+        return self._finish()
+
     def _photo_with_faces(self) -> None:
         self._fill_background()
         for _ in range(self.rng.integers(0, 5)):
             self._face_free_piece(*self._random_place(8, 0.5 * self.size))
-        largest = math.exp(self.rng.uniform(math.log(24), math.log(200)))
+        small = self.rng.random() < 0.4
+        largest = math.exp(self.rng.uniform(math.log(24), math.log(56 if small else 200)))
         count = 2 + self.rng.poisson(min(12.0, 5e4 / (3 * largest**2) + 0.7))
         sides = np.sort(largest * np.exp(-self.rng.uniform(0, 0.9, count)))[::-1]
         for side in sides:
@@ -107,6 +119,13 @@ class SceneComposer:
                 self._face(*place, float(side))
         for _ in range(self.rng.integers(0, 3)):
             self._face_free_piece(*self._random_place(6, 0.25 * self.size))
+
+    def _group(self) -> None:
+        """People close together, each with a body below the face; who stands in front covers who stands behind."""
+        self._fill_background()
+        for x, y, side in group_places(self.size, self.rng):
+            self._face_free_piece(x, y + 1.2 * side, 0.9 * side * self.rng.uniform(1.4, 2.4))
+            self._face(x, y, side)
 
     def _collage(self) -> None:
         cells = int(self.rng.integers(2, 8))
@@ -138,12 +157,12 @@ class SceneComposer:
                     self._face_free_piece(*place, small * 1.5)
 
     def _face_free(self) -> None:
-        self._fill_background()
+        """No face; at times on one colour, so that portraits are not the only scenes with a plain background."""
+        if self.rng.random() < 0.7:
+            self._fill_background()
         if self.rng.random() < 0.5:
             for _ in range(self.rng.integers(1, 14)):
                 self._face_free_piece(*self._random_place(10, 0.8 * self.size))
-
-    # -- pieces --------------------------------------------------------------------------------------------------
 
     def _random_place(self, low: float, high: float) -> tuple[float, float, float]:
         x, y = self.rng.uniform(0, self.size, 2)
@@ -263,7 +282,7 @@ class SceneComposer:
         self.rows.append(row)
         self.marks.append(mark)
         self.labelled.append(upright and source.trusted and row[2] >= SMALLEST_FACE)
-        if self.rng.random() < 0.15:
+        if self.rng.random() < 0.22:
             self._occlude(row)
 
     def _occlude(self, row: F32) -> None:
@@ -304,24 +323,18 @@ class SceneComposer:
             centre = np.array([self.rng.uniform(0, source.size[0]), self.rng.uniform(0, source.size[1])])
         width, height = source.size
         half = self.size / 2 / scale
-        angle = self._background_angle()
+        angle = background_angle(self.rng)
         centre = np.clip(centre, min(half, width / 2), [max(width - half, width / 2), max(height - half, height / 2)])
         window = (float(centre[0]), float(centre[1]), 2.0 * half, 2.0 * half)
         middle = self.size / 2
         mirror = bool(self.rng.random() < 0.5)
         self._draw(source, window, middle, middle, scale, angle, mirror, 1e-3, np.empty(0, np.float32))
 
-    def _background_angle(self) -> float:
-        kind = self.rng.random()
-        if kind < 0.4:
-            return 0.0
-        return float(self.rng.normal(0, 0.15) if kind < 0.6 else self.rng.uniform(-math.pi, math.pi))
-
     def _face_free_piece(self, x: float, y: float, extent: float) -> None:
         """Paste something that is not a face: background, a crop's corner, clothes, shuffled tiles, a texture."""
         kind = self.rng.random()
         feather = self._feather()
-        angle = self._background_angle()
+        angle = background_angle(self.rng)
         mirror = bool(self.rng.random() < 0.5)
         if kind < 0.55:
             source = self.data.backgrounds[self.rng.integers(len(self.data.backgrounds))]
@@ -353,8 +366,6 @@ class SceneComposer:
         cy = self.rng.uniform(half[1], max(height - half[1], half[1] + 1e-3))
         window = (float(cx), float(cy), float(half[0]), float(half[1]))
         self._draw(source, window, x, y, extent / (2 * float(half.max())), angle, mirror, feather)
-
-    # -- the whole scene -----------------------------------------------------------------------------------------
 
     def _finish(self) -> Scene:
         rng = self.rng

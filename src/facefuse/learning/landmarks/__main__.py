@@ -9,11 +9,14 @@ from typing import Literal
 
 import tyro
 
+from facefuse.errors import UsageError
+
 from .augment import plain_crops
 from .config import PRESETS
-from .data import read_backgrounds, read_faces, split
+from .data import joined, read_backgrounds, read_faces, split
 from .engine import evaluate, train
 from .export import check_parity, export_onnx
+from .synthetic import read_packs
 
 _TRAINING_BACKGROUNDS = 300  # the rest of the archive measures false alarms
 _BACKGROUND_SIDE_PX = 320
@@ -35,13 +38,22 @@ class Command:
         Preset.
     threads
         Number of CPU threads; the preset's where it is not given.
+    synthetic
+        Folder of rendered faces (python -m facefuse.learning.landmarks.synthetic).
+    faces
+        Train on the real faces, on the rendered ones, or on both.
+    start
+        Checkpoint whose averaged weights a new run begins with.
     """
 
     aflw: Path
     backgrounds: Path
     out: Path
-    config: Literal["cpu", "gpu"] = "cpu"
+    config: Literal["cpu", "gpu", "short", "finetune"] = "cpu"
     threads: int | None = None
+    synthetic: Path | None = None
+    faces: Literal["real", "synthetic", "both"] = "real"
+    start: Path | None = None
 
 
 def main() -> None:
@@ -52,7 +64,12 @@ def main() -> None:
         config = replace(config, threads=command.threads)
     faces, held_out = split(read_faces(command.aflw), config.held_out, config.seed)
     backgrounds = read_backgrounds(command.backgrounds, _TRAINING_BACKGROUNDS, _BACKGROUND_SIDE_PX)
-    state = train(faces, held_out, backgrounds, config, command.out)
+    if command.faces != "real":
+        if command.synthetic is None:
+            raise UsageError(f"--faces {command.faces} needs --synthetic, a folder of rendered faces")
+        rendered = read_packs(command.synthetic, faces)
+        faces = joined(faces, rendered) if command.faces == "both" else rendered
+    state = train(faces, held_out, backgrounds, config, command.out, command.start)
     model = command.out / "landmarks.onnx"
     size = config.size_at(config.steps)
     export_onnx(state.average, faces.mesh_indices, size, model)

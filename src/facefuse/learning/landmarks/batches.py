@@ -26,6 +26,17 @@ def sampling_chances(yaw_deg: NDArray[np.floating], shares: tuple[float, float, 
     return total
 
 
+def mixed_chances(faces: FaceSet, config: TrainConfig) -> NDArray[np.floating]:
+    """Chance (N,) of drawing each face: `sampling_chances` among real and among rendered ones, each with its share."""
+    rendered = faces.row < 0
+    if rendered.all() or not rendered.any():
+        return sampling_chances(faces.yaw_deg, config.pose_shares)
+    chances = np.empty(len(faces))
+    for chosen, share in ((rendered, config.synthetic_share), (~rendered, 1.0 - config.synthetic_share)):
+        chances[chosen] = share * sampling_chances(faces.yaw_deg[chosen], config.pose_shares)
+    return chances
+
+
 def make_batch(
     faces: FaceSet,
     backgrounds: NDArray[np.uint8],
@@ -67,7 +78,7 @@ def make_batch(
 
 def batches(faces: FaceSet, backgrounds: NDArray[np.uint8], config: TrainConfig, first: int) -> Iterator[Batch]:
     """Batches of the steps from ``first`` on, each made while the one before is in use."""
-    chances = sampling_chances(faces.yaw_deg, config.pose_shares)
+    chances = mixed_chances(faces, config)
     with ThreadPoolExecutor(1) as maker:
         coming = maker.submit(make_batch, faces, backgrounds, chances, config, first)
         for step in range(first, config.steps):

@@ -60,6 +60,8 @@ class TrainConfig:
         AdamW; the rate rises over ``warm_up`` steps, then falls along a cosine to ``final_rate`` times its peak.
     ema
         Decay per step of the averaged weights, which are the ones evaluated and exported.
+    synthetic_share
+        Share of rendered faces where there are rendered and real ones.
     pose_shares
         Share of the faces with |yaw| below 30°, from 30° to 60° and beyond.
     mesh_weight, sigma_weight, score_weight
@@ -77,6 +79,7 @@ class TrainConfig:
     final_rate: float = 0.005
     ema: float = 0.998
     pose_shares: tuple[float, float, float] = (0.45, 0.27, 0.28)
+    synthetic_share: float = 0.3
     mesh_weight: float = 0.5
     sigma_weight: float = 0.05
     score_weight: float = 0.05
@@ -105,6 +108,8 @@ class TrainConfig:
 
 PRESETS: dict[str, TrainConfig] = {
     "cpu": TrainConfig(),
+    "short": TrainConfig(stages=((64, 1000),), warm_up=100, ema=0.99, compile=False),
+    "finetune": TrainConfig(stages=((80, 400),), learning_rate=3e-4, warm_up=50, ema=0.995, compile=False),
     "gpu": TrainConfig(
         network=NetworkConfig(stem=32, channels=(64, 128, 224, 320), blocks=(2, 3, 4, 2), head=256),
         stages=((96, 8000), (128, 16000)),

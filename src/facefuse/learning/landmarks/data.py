@@ -39,6 +39,8 @@ class FaceSet:
         (P - 68,) vertex numbers in MediaPipe's mesh.
     mirror
         (P,) mirror partner of each point.
+    row
+        (N,) row of each photo in the label files; -1 for rendered faces.
     """
 
     photos: NDArray[np.uint8]
@@ -48,6 +50,7 @@ class FaceSet:
     group: NDArray[np.integer]
     mesh_indices: NDArray[np.integer]
     mirror: NDArray[np.intp]
+    row: NDArray[np.integer]
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -62,7 +65,22 @@ class FaceSet:
             self.group[chosen],
             self.mesh_indices,
             self.mirror,
+            self.row[chosen],
         )
+
+
+def joined(first: FaceSet, second: FaceSet) -> FaceSet:
+    """Both sets in one; the photos have one size and the points are the same."""
+    return FaceSet(
+        np.concatenate([first.photos, second.photos]),
+        np.concatenate([first.points, second.points]),
+        np.concatenate([first.weight, second.weight]),
+        np.concatenate([first.yaw_deg, second.yaw_deg]),
+        np.concatenate([first.group, second.group + first.group.max() + 1]),
+        first.mesh_indices,
+        first.mirror,
+        np.concatenate([first.row, second.row]),
+    )
 
 
 def read_faces(folder: Path) -> FaceSet:
@@ -93,6 +111,7 @@ def read_faces(folder: Path) -> FaceSet:
         group=group[keep],
         mesh_indices=mesh_indices,
         mirror=mirror,
+        row=keep,
     )
 
 

@@ -68,6 +68,13 @@ def load_state(state: TrainState, path: Path, device: str) -> None:
     state.optimizer.load_state_dict(content["optimizer"])
 
 
+def start_from(state: TrainState, path: Path, device: str) -> None:
+    """Begin with the averaged weights of another run, as step 0 of a new one."""
+    content = torch.load(path, map_location=device, weights_only=True)
+    state.network.load_state_dict(content["average"])
+    state.average.load_state_dict(content["average"])
+
+
 def rate_at(config: TrainConfig, step: int) -> float:
     """Learning rate of a step: linear warm-up, then half a cosine."""
     if step < config.warm_up:
@@ -110,9 +117,16 @@ def update_average(average: nn.Module, network: nn.Module, decay: float) -> None
 
 
 def train(
-    faces: FaceSet, held_out: FaceSet, backgrounds: NDArray[np.uint8], config: TrainConfig, out: Path
+    faces: FaceSet,
+    held_out: FaceSet,
+    backgrounds: NDArray[np.uint8],
+    config: TrainConfig,
+    out: Path,
+    start: Path | None = None,
 ) -> TrainState:
     """Train, or go on with the run in ``out``; returns the final state.
+
+    A new run may begin with the averaged weights of the checkpoint ``start``.
 
     Writes ``checkpoint.pt`` (resume point), ``config.json`` and one line of ``log.jsonl`` per report into ``out``.
     """
@@ -124,6 +138,8 @@ def train(
     state = new_state(config, faces.points.shape[1])
     if (out / "checkpoint.pt").exists():
         load_state(state, out / "checkpoint.pt", config.device)
+    elif start is not None:
+        start_from(state, start, config.device)
     network = torch.compile(state.network, dynamic=False) if config.compile else state.network
     state.network.train()
     sums: dict[str, float] = {}
@@ -138,7 +154,8 @@ def train(
         nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
         state.optimizer.step()
         # A short memory at first, so that the average is not held back by the initial weights.
-        update_average(state.average, state.network, min(config.ema, (state.step + 1) / (state.step + 10)))
+        memory = config.ema if start is not None else min(config.ema, (state.step + 1) / (state.step + 10))
+        update_average(state.average, state.network, memory)
         state.step += 1
         for name, value in parts.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())

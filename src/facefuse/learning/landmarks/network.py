@@ -81,6 +81,11 @@ class LandmarkNet(nn.Module):  # type: ignore[misc]
         """
         size = crops.shape[1]
         x = crops.permute(0, 3, 1, 2).to(self.stem[0].weight.dtype) * (1.0 / 64.0) - 2.0
+        pooled, points, log_sigma = self.vote(x, size)
+        return points, log_sigma, self.score(pooled).float().squeeze(-1)
+
+    def vote(self, x: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Pooled features (N, C), points (N, P, 2) and their log sigma (N, P) for input channels (N, c, S, S)."""
         x = self.stem(x)
         features = []
         for stage in self.stages:
@@ -99,5 +104,4 @@ class LandmarkNet(nn.Module):  # type: ignore[misc]
             [(weight * (votes[:, 1] + across)).sum(-1), (weight * (votes[:, 2] + down)).sum(-1)], dim=-1
         )
         points = (place * _STRIDE + 0.5) * (CROP_SIZE / size) - 0.5
-        log_sigma = (weight * votes[:, 3]).sum(-1)
-        return points, log_sigma, self.score(pooled).float().squeeze(-1)
+        return pooled, points, (weight * votes[:, 3]).sum(-1)

@@ -1,0 +1,149 @@
+"""What the command line calls: start, resume and export DF-MVR runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from torch import nn
+
+from facefuse.errors import UsageError
+from facefuse.learning.df_mvr.config import PRESETS, DfMvrConfig
+from facefuse.learning.df_mvr.export import Parity, check_parity, export_onnx
+from facefuse.learning.df_mvr.n_view import NViewConfig, NViewNet
+from facefuse.learning.df_mvr.network import DeepFusionConfig, DeepFusionNet
+from facefuse.learning.df_mvr.parts import part_table
+from facefuse.learning.df_mvr.rigs import made_up_rigs, read_rigs
+from facefuse.learning.df_mvr.task import MultiviewTask
+from facefuse.learning.engine.checkpoint import CHECKPOINT, averaged_weights
+from facefuse.learning.engine.distributed import join_world, leave_world
+from facefuse.learning.engine.settings import read_settings, to_json
+from facefuse.learning.engine.trainer import Outcome, prepare, train
+from facefuse.morphable.model import FaceModel
+from facefuse.morphable.registry import load_model
+
+METHOD = "df-mvr"
+Size = TypeVar("Size", NViewConfig, DeepFusionConfig)
+CONFIG, RUN = "config.json", "run.json"
+
+
+def start(config: str, data: Path | None, out: Path, landmark_run: Path | None, face_model: Path | None) -> Outcome:
+    """Start a run in a folder, or go on with the one there if its settings are the same.
+
+    Parameters
+    ----------
+    config
+        Name of a preset, or a JSON file of settings.
+    data
+        Folder that ``facefuse synthesize --views N`` wrote; None for some made-up people.
+    out
+        Of the run.
+    landmark_run
+        Not taken.
+    face_model
+        A ``.safetensors`` file that ``facefuse models import`` wrote; the base model without it.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds a run with other settings, or the settings are wrong.
+    """
+    if landmark_run is not None:
+        raise UsageError("--start is not for df-mvr, which begins with random weights")
+    settings = PRESETS[config] if config in PRESETS else read_settings(DfMvrConfig, Path(config))
+    text = to_json(settings)
+    if (out / CONFIG).exists() and (out / CONFIG).read_text(encoding="utf-8") != text:
+        raise UsageError(f"{out} holds a run with other settings; use another folder, or facefuse train --resume {out}")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / CONFIG).write_text(text, encoding="utf-8")
+    sources = {"data": data, "face_model": face_model}
+    plain = {name: None if path is None else str(path.resolve()) for name, path in sources.items()}
+    (out / RUN).write_text(json.dumps({"method": METHOD, **plain}, indent=1), encoding="utf-8")
+    return resume(out)
+
+
+def resume(out: Path) -> Outcome:
+    """Go on with the run in a folder, with its own settings and data.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    settings, data, model = read_run(out)
+    world = join_world(settings.engine.device)
+    prepare(settings.engine, world)
+    try:
+        rigs = (
+            made_up_rigs(model, settings.data.views, settings.engine.seed) if data is None else read_rigs(data, model)
+        )
+        few = min(len(rig.views) for rig in rigs)
+        if settings.kind == "deep-fusion" and few < settings.data.views:
+            raise UsageError(f"the published network needs three views of everybody; {data} has people with {few}")
+        network = make_network(settings, model).to(world.device)
+        return train(MultiviewTask(settings, network, model, rigs, world.device), settings.engine, out, world)
+    finally:
+        leave_world(world)
+
+
+def export(run: Path, out: Path) -> Parity:
+    """Write the averaged network of a run as ONNX; return how far it is from PyTorch.
+
+    Raises
+    ------
+    UsageError
+        If it is the published network, which the runtime does not know.
+    """
+    settings, _, model = read_run(run)
+    network = make_network(settings, model)
+    if not isinstance(network, NViewNet):
+        raise UsageError("the published network is for comparison; only n-view networks are exported")
+    network.load_state_dict(averaged_weights(run / CHECKPOINT))
+    export_onnx(network, settings.data.size, out)
+    return check_parity(network, settings.data.size, out)
+
+
+def make_network(config: DfMvrConfig, model: FaceModel) -> nn.Module:
+    """The network of the settings, with as many coefficients as the face model has at most.
+
+    Raises
+    ------
+    UsageError
+        If settings and model do not go together.
+    """
+    if config.losses.mask and len(set(part_table(model.region_names).tolist())) < 3:
+        raise UsageError(f"the model {model.name!r} does not name the parts of the face; set losses.mask to 0")
+    if config.kind == "deep-fusion":
+        if config.data.views != 3 or config.data.drop:
+            raise UsageError("the published network takes three views; set data.views to 3 and data.drop to 0")
+        return DeepFusionNet(fitting(config.deep_fusion, model))
+    return NViewNet(fitting(config.n_view, model))
+
+
+def read_run(folder: Path) -> tuple[DfMvrConfig, Path | None, FaceModel]:
+    """Settings, data and face model of a run.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds none.
+    """
+    settings = read_settings(DfMvrConfig, folder / CONFIG)
+    try:
+        plain = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        data = None if plain["data"] is None else Path(plain["data"])
+        return settings, data, load_model(plain["face_model"] or "base")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{folder / RUN}: does not say what data the run uses ({error})") from error
+
+
+def fitting(size: Size, model: FaceModel) -> Size:
+    """The same size with no more coefficients than the face model has."""
+    return replace(
+        size,
+        identity=min(size.identity, model.identity_count),
+        expression=min(size.expression, model.expression_count),
+        albedo=min(size.albedo, model.albedo_count),
+    )

@@ -1,0 +1,122 @@
+"""Settings of a DF-MVR run, and the presets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from facefuse.learning.df_mvr.losses import LossWeights
+from facefuse.learning.df_mvr.n_view import NViewConfig
+from facefuse.learning.df_mvr.network import DeepFusionConfig
+from facefuse.learning.engine.config import EngineConfig, OptimConfig
+from facefuse.learning.landmarks.config import NetworkConfig as EncoderConfig
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Batches.
+
+    Attributes
+    ----------
+    people
+        Per step; a multiple of the engine's shards.
+    views
+        Most views per person; with ``drop`` some are left out.
+    drop
+        Chance of each view but the first to be missing.
+    size
+        Side of the crops, px.
+    log_scale, shift, roll_deg
+        Standard deviations of the crop's size, place (in sides of the face) and turn.
+    rendered
+        Side of the pictures that are rendered for the photometric and the mask loss, px.
+    held_out
+        People kept for validation: the last ones.
+    """
+
+    people: int = 8
+    views: int = 5
+    drop: float = 0.3
+    size: int = 120
+    log_scale: float = 0.06
+    shift: float = 0.03
+    roll_deg: float = 10.0
+    rendered: int = 96
+    held_out: int = 16
+
+
+@dataclass(frozen=True)
+class DfMvrConfig:
+    """A run.
+
+    Attributes
+    ----------
+    kind
+        ``n-view``: any number of views in any order; ``deep-fusion``: the published network, exactly three.
+    losses
+        Weights; `LossWeights.landmarks3d` above 0 leaves the weakly supervised regime.
+    mask_from
+        Step at which the mask loss begins: outlines must be near before they can pull.
+    """
+
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    kind: Literal["n-view", "deep-fusion"] = "n-view"
+    n_view: NViewConfig = field(default_factory=NViewConfig)
+    deep_fusion: DeepFusionConfig = field(default_factory=DeepFusionConfig)
+    losses: LossWeights = field(default_factory=LossWeights)
+    data: DataConfig = field(default_factory=DataConfig)
+    mask_from: int = 0
+
+
+_OURS = LossWeights(
+    photometric=1.0, landmarks=0.1, mesh=0.1, coefficients=1e-3, expression=1.0, albedo=1.0, light=0.1, reflectance=0.0
+)
+# In pixels of a 224 crop, with the published weights of points; the rest is scaled to what it may cost beside them.
+
+PRESETS: dict[str, DfMvrConfig] = {
+    # A laptop's two cores, some hours.
+    "cpu": DfMvrConfig(
+        engine=EngineConfig(steps=8000),
+        optim=OptimConfig(learning_rate=1e-3, weight_decay=0.03, warm_up=300),
+        losses=_OURS,
+        mask_from=2000,
+    ),
+    # One GPU or several (torchrun).
+    "gpu": DfMvrConfig(
+        engine=EngineConfig(steps=60000, shards=8, ema=0.999, device="cuda", threads=8, bfloat16=True),
+        optim=OptimConfig(learning_rate=1e-3, weight_decay=0.05, warm_up=1000),
+        n_view=NViewConfig(
+            encoder=EncoderConfig(stem=24, channels=(48, 96, 176, 256), blocks=(2, 3, 4, 2)), width=256, layers=3
+        ),
+        losses=_OURS,
+        data=DataConfig(people=64, views=9, rendered=112, held_out=64),
+        mask_from=10000,
+    ),
+    # The published network, losses and optimiser: Adam 1e-4; 48,000 steps of 24 triplets, the mask loss from epoch 101
+    # of 280. Upstream holds the rate for 50 epochs before its cosine; here the cosine begins at once.
+    "paper": DfMvrConfig(
+        engine=EngineConfig(steps=48000, device="cuda", threads=8),
+        optim=OptimConfig(kind="adam", learning_rate=1e-4, second_moment=0.999, clip=0.0),
+        kind="deep-fusion",
+        data=DataConfig(people=24, views=3, drop=0.0, size=224, log_scale=0.0, shift=0.0, roll_deg=0.0, rendered=224),
+        mask_from=17300,
+    ),
+    # End to end on made-up photos within two minutes of one core.
+    "smoke": DfMvrConfig(
+        engine=EngineConfig(steps=12, log_every=4, validate_every=12, images_every=12, save_every=6),
+        optim=OptimConfig(learning_rate=1e-3, warm_up=2),
+        n_view=NViewConfig(
+            encoder=EncoderConfig(stem=8, channels=(16, 24, 32, 48), blocks=(1, 1, 1, 1)), width=48, heads=2, layers=1
+        ),
+        losses=_OURS,
+        data=DataConfig(people=2, views=3, size=64, rendered=48, held_out=2),
+    ),
+}
+PRESETS["paper-small"] = replace(
+    PRESETS["paper"],
+    engine=replace(PRESETS["paper"].engine, device="cpu", threads=2, steps=8000),
+    deep_fusion=DeepFusionConfig(width=0.25),
+    data=replace(PRESETS["paper"].data, people=4, size=128, rendered=96),
+    mask_from=3000,
+)

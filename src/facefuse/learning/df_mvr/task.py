@@ -1,0 +1,219 @@
+"""DF-MVR as a task of the engine: batches of rigs, the weighted sum of all losses, validation, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from facefuse.evaluation.agreement import mesh_agreement
+from facefuse.learning.df_mvr import losses as terms
+from facefuse.learning.df_mvr.config import DfMvrConfig
+from facefuse.learning.df_mvr.faces import FaceDecoder, Faces, scaled
+from facefuse.learning.df_mvr.parts import PARTS, part_table, photometric_weights
+from facefuse.learning.df_mvr.rigs import UNKNOWN, Rig, RigBatch, draw, whole
+from facefuse.learning.engine.task import Losses, Player
+from facefuse.learning.rendering import Rendering, RenderMesh, render
+from facefuse.morphable.model import FaceModel
+from facefuse.rendering.marks import draw_landmarks
+from facefuse.rendering.shading import linear_to_srgb
+
+REFERENCE = 224.0
+"""Landmark distances are stated in pixels of a crop of this side, whatever the crop's: the weights are made for it."""
+_SHOWN = 3
+
+
+def vertex_parts(model: FaceModel) -> NDArray[np.float32]:
+    """Weight of each of `parts.PARTS` at every vertex, (V, 10): the mean over its triangles; each row sums to one."""
+    label = part_table(model.region_names)[np.asarray(model.region)]
+    weights = np.zeros((model.vertex_count, len(PARTS)))
+    for corner in range(3):
+        np.add.at(weights, (np.asarray(model.triangles)[:, corner], label), 1.0)
+    total = weights.sum(axis=1, keepdims=True)
+    weights[:, 0] += total[:, 0] == 0
+    return np.asarray(weights / np.maximum(total, 1.0), dtype=np.float32)
+
+
+class MultiviewTask:
+    """Trains a network for several views.
+
+    Parameters
+    ----------
+    config
+        Of the run.
+    network
+        ``NViewNet`` or ``DeepFusionNet``, as the settings say.
+    model
+        The face model that it predicts coefficients of.
+    rigs
+        People; the last ones are held out.
+    device
+    """
+
+    averaged = "regressor"
+
+    def __init__(self, config: DfMvrConfig, network: nn.Module, model: FaceModel, rigs: list[Rig], device: str) -> None:
+        self.config, self.network, self.device = config, network, device
+        held = min(config.data.held_out, len(rigs) - 1)
+        self._rigs, self._held = rigs[: len(rigs) - held], rigs[len(rigs) - held :]
+        self._decoder = FaceDecoder(model, device)
+        self._mesh = RenderMesh.of_model(model, device)
+        self._mask = np.asarray(model.face_mask)
+        self._parts = torch.as_tensor(vertex_parts(model), device=device)
+        self._skin = (self._parts[:, PARTS.index("skin")] > 0.99).float()
+        self._points = terms.published_landmark_weights().to(device)
+
+    @property
+    def players(self) -> Mapping[str, Player]:
+        """The regressor alone."""
+        return {"regressor": Player(self.network, self.config.optim)}
+
+    @property
+    def _aligned(self) -> bool:
+        return self.config.kind == "deep-fusion"
+
+    def batch(self, step: int, shards: Sequence[int]) -> RigBatch:
+        """Some shards of the batch of a step."""
+        engine, data = self.config.engine, self.config.data
+        drawn = []
+        for shard in shards:
+            rng = np.random.default_rng([engine.seed, step, shard])
+            drawn.append(draw(self._rigs, data.people // engine.shards, data, rng, self._aligned))
+        return RigBatch.joined(drawn)
+
+    def losses(self, batch: RigBatch, step: int) -> Losses:
+        """The weighted sum of all terms over the views there are."""
+        weights = self.config.losses
+        data = self._tensors(batch)
+        faces, found = self._look(self.network, data)
+        there = data["present"].flatten()
+        parts = self._point_terms(faces, data, there)
+        parts["coefficients"] = terms.coefficient_prior(faces.identity, faces.expression[there], faces.albedo, weights)
+        parts["light"] = terms.light(faces.light[there].transpose(1, 2))
+        if found is not None and weights.mask:
+            parts["found"] = self._found_parts(found[there], data["parts"].flatten(0, 1)[there])
+        if weights.photometric or (weights.mask and step >= self.config.mask_from):
+            parts |= self._picture_terms(faces, data, there, step)
+        if weights.landmarks3d:
+            parts["landmarks3d"] = terms.landmarks3d(faces.neutral[:, self._mask], data["face"])
+        if weights.reflectance and faces.albedo.shape[1]:
+            parts["reflectance"] = terms.reflectance(self._decoder.model.colours(faces.albedo), self._skin)
+        factors = {name: weights.mask if name == "found" else getattr(weights, name) for name in parts}
+        total = torch.stack([factors[name] * value for name, value in parts.items()]).sum()
+        return Losses({"regressor": total}, parts)
+
+    def validate(self, average: nn.Module) -> dict[str, float]:
+        """Distance of held-out faces from the truth, mm RMS after a similarity, from one view and from all."""
+        if not self._held:
+            return {}
+        figures = {}
+        for views in sorted({self.config.data.views} if self._aligned else {1, self.config.data.views}):
+            batch = whole(self._held, self.config.data.views, self.config.data, self._aligned)
+            batch.present[:, views:] = False
+            with torch.inference_mode():
+                faces, _ = self._look(average, self._tensors(batch))
+            heads = faces.neutral[:, self._mask].cpu().numpy()
+            pairs = zip(heads, batch.face, strict=True)
+            figures[f"face_rms_{views}"] = float(np.mean([mesh_agreement(a, b).rms for a, b in pairs]))
+        mean = self._decoder.model.mean[self._mask].cpu().numpy()
+        figures["face_rms_mean"] = float(np.mean([mesh_agreement(mean, rig.face).rms for rig in self._held]))
+        return figures
+
+    def images(self, average: nn.Module) -> dict[str, NDArray[np.uint8]]:
+        """Held-out crops: as they are, with the landmarks of the predicted face, and rendered."""
+        if not self._held:
+            return {}
+        batch = whole(self._held[:_SHOWN], self.config.data.views, self.config.data, self._aligned)
+        size = self.config.data.size
+        with torch.inference_mode():
+            faces, _ = self._look(average, self._tensors(batch))
+            points = scaled(faces.cameras, size).screen(self._decoder.model.landmarks(faces.vertices))[..., :2]
+            drawn = linear_to_srgb(self._render(faces, size).colour.clamp(0, 1)).movedim(1, -1)
+        rows = []
+        rendered = (drawn.cpu().numpy() * 255).astype(np.uint8)
+        for k, crop in enumerate(batch.crops.reshape(-1, size, size, 3)):
+            rows.append(np.concatenate([crop, draw_landmarks(crop, points[k].cpu().numpy()), rendered[k]]))
+        return {"held_out": np.concatenate(rows, axis=1)}
+
+    def _look(self, network: nn.Module, data: Mapping[str, Tensor]) -> tuple[Faces, Tensor | None]:
+        """Faces, and the logits of the parts that the network finds by itself, (B·N, P, h, w)."""
+        if self.config.kind == "n-view":
+            out = network(data["crops"], data["present"])
+            return self._decoder.of_n_view(out), out.parts.flatten(0, 1).float()
+        views = data["crops"].movedim(-1, 2).float() / 127.5 - 1.0
+        labels = data["parts"].float()
+        with_masks = self.config.deep_fusion.masks
+        masks = torch.where(labels == UNKNOWN, torch.zeros_like(labels), labels) if with_masks else None
+        return self._decoder.of_deep_fusion(network(views, masks)), None
+
+    def _tensors(self, batch: RigBatch) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(value).to(self.device) for name, value in batch.__dict__.items()}
+
+    def _point_terms(self, faces: Faces, data: Mapping[str, Tensor], there: Tensor) -> dict[str, Tensor]:
+        """Landmarks and mesh points against theirs, pixels of a 224 crop."""
+        size = self.config.data.size
+        cameras, model = scaled(faces.cameras, size), self._decoder.model
+        truth, known = data["points"].flatten(0, 1)[there], data["known"].flatten(0, 1)[there]
+        seen = cameras.screen(model.landmarks(faces.vertices))[there][..., :2]
+        zoom = REFERENCE / size
+        parts = {"landmarks": terms.landmarks(seen * zoom, truth[:, :68] * zoom, self._points * known[:, :68])}
+        if self.config.losses.mesh and len(model.mesh_points):
+            dense = cameras.screen(model.mesh_landmarks(faces.vertices))[there][..., :2]
+            parts["mesh"] = terms.landmarks(dense * zoom, truth[:, 68:] * zoom, known[:, 68:])
+        return parts
+
+    def _found_parts(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy of the parts that the network finds by itself."""
+        wanted = functional.interpolate(labels[:, None].float(), logits.shape[-2:], mode="nearest")[:, 0].long()
+        return functional.cross_entropy(logits, wanted, ignore_index=UNKNOWN)
+
+    def _picture_terms(self, faces: Faces, data: Mapping[str, Tensor], there: Tensor, step: int) -> dict[str, Tensor]:
+        """Photometric loss, and the mask loss once it has begun, on pictures of the size that is rendered."""
+        side = self.config.data.rendered
+        crops = data["crops"].flatten(0, 1)[there].movedim(-1, 1).float() / 255.0
+        photo = functional.interpolate(crops, (side, side), mode="bilinear", antialias=True)
+        labels = data["parts"].flatten(0, 1)[there]
+        labels = functional.interpolate(labels[:, None].float(), (side, side), mode="nearest")[:, 0].to(torch.uint8)
+        clear = (labels != UNKNOWN).float()
+        drawn = self._render(faces, side)
+        parts = {}
+        if self.config.losses.photometric:
+            weights = photometric_weights_of(labels) * clear * drawn.mask[there, 0]
+            colour = linear_to_srgb(drawn.colour[there].clamp(1e-4, 1.0))
+            parts["photometric"] = terms.photometric(colour, photo, weights)
+        if self.config.losses.mask and step >= self.config.mask_from:
+            beside = 1 - drawn.mask[there]
+            rendered = torch.cat([drawn.attributes[there, :1] + beside, drawn.attributes[there, 1:]], dim=1)
+            wanted = torch.where(labels == UNKNOWN, torch.zeros_like(labels), labels)
+            parts["mask"] = terms.mask_cross_entropy(rendered, wanted, clear) + terms.mask_overlap(
+                rendered, wanted, clear
+            )
+        return parts
+
+    def _render(self, faces: Faces, side: int) -> Rendering:
+        model, views = self._decoder.model, len(faces.vertices) // len(faces.identity)
+        colours = model.colours(faces.albedo) if faces.albedo.shape[1] else model.colours()[None]
+        albedo: Any = colours.repeat_interleave(views, dim=0) if len(colours) > 1 else colours
+        return render(
+            faces.vertices,
+            scaled(faces.cameras, side),
+            self._mesh,
+            side,
+            side,
+            albedo=albedo,
+            light=faces.light,
+            light_frame="model",
+            attributes=self._parts[None],
+        )
+
+
+def photometric_weights_of(labels: Tensor) -> Tensor:
+    """`photometric_weights` of a batch of labels (B, H, W)."""
+    return torch.stack(
+        [torch.from_numpy(photometric_weights(np.where(one == UNKNOWN, 0, one))) for one in labels.cpu().numpy()]
+    ).to(labels.device)

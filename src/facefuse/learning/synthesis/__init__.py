@@ -1,0 +1,1 @@
+"""Synthetic photos of faces with known truth."""

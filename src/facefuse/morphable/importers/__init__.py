@@ -1,0 +1,1 @@
+"""Face models that users bring in other projects' file formats."""

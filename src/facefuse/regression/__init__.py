@@ -1,0 +1,1 @@
+"""Trained regressors: a face crop in, coefficients of the base model and a camera out."""
