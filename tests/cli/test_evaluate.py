@@ -71,15 +71,18 @@ def result() -> AflwResult:
 def test_aflw2000(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     asked = []
 
-    def measure(data: str, method: str, boxes: str, progress: object) -> AflwResult:
-        asked.append((data, method, boxes))
+    def measure(data: str, method: str, boxes: str, progress: object, weights: Path | None) -> AflwResult:
+        asked.append((data, method, boxes, weights))
         return result()
 
     monkeypatch.setattr("facefuse.evaluation.alignment.evaluate_aflw2000", measure)
     words = ["evaluate", "aflw2000", "--data", "set.zip", "--method", "fit", "--boxes", "detector"]
     assert main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert asked == [("set.zip", "fit", "detector")]
+    assert asked == [("set.zip", "fit", "detector", None)]
+    assert main(["evaluate", "aflw2000", "--data", "s", "--method", "2dasl", "--weights", "w.onnx"]) == 0
+    assert asked[-1] == ("s", "2dasl", "published", Path("w.onnx"))
+    capsys.readouterr()
     assert found["original"]["balanced"] == pytest.approx(result().original.balanced)
     assert found["errors"]["0"] is None
     assert main(words) == 0

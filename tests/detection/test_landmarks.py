@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from facefuse.detection.crop import Square
-from facefuse.detection.landmarks import CROP_RATIO, LandmarkNetwork, crop_square, upright_square
+from facefuse.detection.landmarks import CROP_RATIO, HOPELESS_SPREAD, LandmarkNetwork, crop_square, upright_square
 from facefuse.detection.types import FaceLandmarks
 from facefuse.errors import AssetError, UsageError
 
@@ -119,9 +119,25 @@ def test_no_other_face_is_taken_for_a_doubtful_one(faces: list, monkeypatch: pyt
 
     monkeypatch.setattr(both, "_look", look)
     kept = both.landmarks(pixels, box)
-    # Two passes, a wider box with two more, a third pass, and two in each of three turned boxes.
-    assert len(looked) == 11
+    # Two passes, a wider box with two more, a third pass, three turned boxes, and the best of these upright.
+    assert len(looked) == 9
     np.testing.assert_allclose(kept.points68, found.points68)
+
+
+def test_what_is_hopeless_is_looked_at_twice_only(faces: list, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels, truth = faces[0]
+    both = LandmarkNetwork(passes=2, threads=1)
+    vague = both.landmarks(pixels, box_of(truth))
+    vague = replace(vague, sigma68=vague.sigma68 * (1.2 * HOPELESS_SPREAD / vague.spread))
+    looked = []
+
+    def look(_: np.ndarray, square: Square) -> FaceLandmarks:
+        looked.append(square)
+        return vague
+
+    monkeypatch.setattr(both, "_look", look)
+    assert both.landmarks(pixels, box_of(truth)) is vague
+    assert len(looked) == 2
 
 
 def test_faces_that_hang_head_down_are_found(faces: list) -> None:

@@ -153,6 +153,25 @@ def test_gradients_against_finite_differences(ball, cameras, leaf: str) -> None:
     assert gradcheck(total, value, eps=1e-6, atol=1e-4, fast_mode=leaf in ("vertices", "attributes", "albedo"))
 
 
+def test_threads_change_nothing_but_the_order_of_sums(ball, cameras) -> None:
+    vertices, mesh = ball
+    threads = torch.get_num_threads()
+    gradients = []
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            points = vertices.expand(4, -1, -1).clone().requires_grad_()
+            texture = torch.full((1, 3, 4, 4), 0.5, dtype=torch.float64, requires_grad=True)
+            light = light_of(1).requires_grad_()
+            render(points, cameras(4, 24), mesh, 24, 24, texture=texture, light=light).colour.square().sum().backward()
+            gradients.append((points.grad, texture.grad, light.grad))
+    finally:
+        torch.set_num_threads(threads)
+    for one, other in zip(*gradients, strict=True):
+        assert one.abs().max() > 0.1
+        torch.testing.assert_close(one, other)
+
+
 def test_a_mask_pulls_a_shifted_ball_back(ball, cameras) -> None:
     vertices, mesh = ball
     view = cameras(1, 48)

@@ -240,8 +240,9 @@ def _for_each_picture(starts: Starts, work: Callable[[int, slice, int], None]) -
     workers = max(1, min(torch.get_num_threads(), count))
 
     def some(worker: int) -> None:
-        for n in range(worker, count, workers):
-            work(n, slice(starts[n], starts[n + 1]), worker)
+        with torch.no_grad():  # holds for one thread only
+            for n in range(worker, count, workers):
+                work(n, slice(starts[n], starts[n + 1]), worker)
 
     if workers == 1:
         some(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facefuse.geometry.rotations import euler_to_rotmat
+from facefuse.geometry.rotations import euler_to_rotmat, rotmat_to_rotvec, rotvec_to_rotmat
 
 from . import kernels
 from .head import Head
@@ -43,12 +43,6 @@ def body_turn(pose: tuple[float, float, float], rng: np.random.Generator) -> NDA
     return np.asarray(flip @ euler_to_rotmat(*(np.float64(a) for a in back)))
 
 
-def _fractional(rotation: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    from facefuse.geometry.rotations import rotmat_to_rotvec, rotvec_to_rotmat
-
-    return np.asarray(rotvec_to_rotmat(rotmat_to_rotvec(rotation) * share))
-
-
 def make_body(head: Head, vertices: Floats, turn: NDArray[np.float64], rng: np.random.Generator) -> list[Piece]:
     """Shoulders that continue the neck of a head (V, 3), and a garment on them."""
     rim = np.asarray(vertices[head.neck], np.float64)
@@ -58,6 +52,9 @@ def make_body(head: Head, vertices: Floats, turn: NDArray[np.float64], rng: np.r
     centre = rim.mean(axis=0)
     angle = np.arctan2(rim[:, 0] - centre[0], rim[:, 2] - centre[2])  # 0 at the throat, positive to the left
     rings = [rim]
+    axis = rotmat_to_rotvec(turn)
+    shares = np.unique(_RINGS[:, 4])
+    turns = dict(zip(shares.tolist(), rotvec_to_rotmat(shares[:, None] * axis), strict=True))
     corner = 2.5
     for height, wide, deep, z, share in _RINGS:
         wide, deep = wide * (girth if wide < 90 else broad), deep * (0.5 + 0.5 * girth)
@@ -67,7 +64,7 @@ def make_body(head: Head, vertices: Floats, turn: NDArray[np.float64], rng: np.r
         ring = np.stack([wide * s * radius, np.full(count, height), z + deep * c * radius], 1)
         # the shoulders slope down to the sides and lie further back than the throat
         ring[:, 1] -= 14.0 * np.maximum(c, 0) * min(wide / 200, 1)
-        rings.append((ring - _PIVOT) @ _fractional(turn, share).T + _PIVOT)
+        rings.append((ring - _PIVOT) @ turns[share].T + _PIVOT)
     # the upper rings lean towards the real rim of this neck
     for k, lean in ((1, 0.75), (2, 0.45), (3, 0.2)):
         rings[k][:, [0, 2]] += lean * (rim - rings[0].mean(0) - (rings[k] - rings[k].mean(0)))[:, [0, 2]]

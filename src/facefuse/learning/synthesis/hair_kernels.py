@@ -62,7 +62,7 @@ def draw_hair(
         Written.
     """
     height, width = depth.shape
-    one, zero = np.float32(1.0), np.float32(0.0)
+    one, zero, reach_out = np.float32(1.0), np.float32(0.0), np.float32(14.0)
     gap = np.float32(0.10 + 0.40 * level * level)
     deep = np.float32(0.30 + 0.70 * level)
     for f in range(triangles.shape[0]):
@@ -103,7 +103,7 @@ def draw_hair(
                 v = wa * coordinates[i, 1] + wb * coordinates[j, 1] + wc * coordinates[k, 1] + np.float32(seed)
                 if seam:
                     u = low
-                tuft = noise2(u * np.float32(0.17) + 31, v * np.float32(0.6))
+                tuft = noise2(u * np.float32(0.17) + np.float32(31.0), v * np.float32(0.6))
                 strand = noise2(u + np.float32(1.5) * tuft, v * np.float32(0.35))
                 if strand * np.float32(0.62) + tuft * np.float32(0.38) < gap + (one - min(full, one)) * np.float32(
                     0.62
@@ -136,7 +136,10 @@ def draw_hair(
                     open_ = min(max(ndl * np.float32(0.8) + np.float32(0.35), zero), one)
                     if open_ <= 0:
                         continue
-                    open_ *= lit(shadow[n], frame[n], x + 14 * nx, y + 14 * ny, z + 14 * nz, row + col) * inner
+                    open_ *= (
+                        lit(shadow[n], frame[n], x + reach_out * nx, y + reach_out * ny, z + reach_out * nz, row + col)
+                        * inner
+                    )
                     if open_ <= 0:
                         continue
                     # Kajiya & Kay, "Rendering fur with three dimensional textures", SIGGRAPH 1989

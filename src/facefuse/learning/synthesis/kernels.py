@@ -89,12 +89,20 @@ def irradiance(light, channel, x, y, z):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
-def vertex_irradiance(normals: Array, occlusion: Array, light: Array, out: Array) -> None:
-    """Ambient light (V, 3) at vertices with unit normals (V, 3) and occlusion (V,)."""
+def vertex_attributes(normals: Array, occlusion: Array, rotation: Array, light: Array, out: Array) -> None:
+    """What shading needs of each vertex (V, 7), side by side in memory.
+
+    The normal turned into the camera frame by ``rotation`` (3, 3); the occlusion (V,); the irradiance of the ambient
+    ``light`` (9, 3) there, occlusion included.
+    """
     for v in range(normals.shape[0]):
         x, y, z = normals[v, 0], normals[v, 1], normals[v, 2]
         for c in range(3):
-            out[v, c] = max(irradiance(light, c, x, y, z), np.float32(0.0)) * occlusion[v]
+            out[v, c] = rotation[c, 0] * x + rotation[c, 1] * y + rotation[c, 2] * z
+        out[v, 3] = occlusion[v]
+        x, y, z = out[v, 0], out[v, 1], out[v, 2]
+        for c in range(3):
+            out[v, 4 + c] = max(irradiance(light, c, x, y, z), np.float32(0.0)) * occlusion[v]
 
 
 @njit(inline="always")
@@ -165,9 +173,7 @@ def shade(
     depth: Array,
     triangles: Array,
     uv_triangles: Array,
-    normals: Array,
-    occlusion: Array,
-    around: Array,
+    attributes: Array,
     uv: Array,
     material: Array,
     table: Array,
@@ -190,12 +196,8 @@ def shade(
     index : (H, W) int32, barycentric : (H, W, 3), depth : (H, W)
         What is seen; depth in mm.
     triangles, uv_triangles : (F, 3) int32
-    normals : (V, 3)
-        In the camera frame.
-    occlusion : (V,)
-        Share of the ambient light that reaches a vertex.
-    around : (V, 3)
-        Irradiance of the ambient light at each vertex, occlusion included.
+    attributes : (V, 7)
+        See `vertex_attributes`.
     uv : (U, 2)
     material : (F,) int32
         Row of ``table`` (M, MATERIAL_COLUMNS).
@@ -220,7 +222,8 @@ def shade(
     height, width = index.shape
     size = skin.shape[0]
     tile = cloth.shape[0]
-    one, zero = np.float32(1.0), np.float32(0.0)
+    one, zero, two = np.float32(1.0), np.float32(0.0), np.float32(2.0)
+    inverse, fine = np.float32(1.0 / focal), np.float32(900.0)
     albedo = np.empty(3, np.float32)
     tint0 = ambient[0, 0] / max(ambient[0, 1], np.float32(1e-4))  # reflections have the surroundings' mean colour
     tint2 = ambient[0, 2] / max(ambient[0, 1], np.float32(1e-4))
@@ -235,34 +238,36 @@ def shade(
                 continue
             wa, wb, wc = barycentric[row, col, 0], barycentric[row, col, 1], barycentric[row, col, 2]
             i, j, k = triangles[f, 0], triangles[f, 1], triangles[f, 2]
-            nx = wa * normals[i, 0] + wb * normals[j, 0] + wc * normals[k, 0]
-            ny = wa * normals[i, 1] + wb * normals[j, 1] + wc * normals[k, 1]
-            nz = wa * normals[i, 2] + wb * normals[j, 2] + wc * normals[k, 2]
-            open_ = wa * occlusion[i] + wb * occlusion[j] + wc * occlusion[k]
-            soft0 = wa * around[i, 0] + wb * around[j, 0] + wc * around[k, 0]
-            soft1 = wa * around[i, 1] + wb * around[j, 1] + wc * around[k, 1]
-            soft2 = wa * around[i, 2] + wb * around[j, 2] + wc * around[k, 2]
+            nx = wa * attributes[i, 0] + wb * attributes[j, 0] + wc * attributes[k, 0]
+            ny = wa * attributes[i, 1] + wb * attributes[j, 1] + wc * attributes[k, 1]
+            nz = wa * attributes[i, 2] + wb * attributes[j, 2] + wc * attributes[k, 2]
+            open_ = wa * attributes[i, 3] + wb * attributes[j, 3] + wc * attributes[k, 3]
+            soft0 = wa * attributes[i, 4] + wb * attributes[j, 4] + wc * attributes[k, 4]
+            soft1 = wa * attributes[i, 5] + wb * attributes[j, 5] + wc * attributes[k, 5]
+            soft2 = wa * attributes[i, 6] + wb * attributes[j, 6] + wc * attributes[k, 6]
             i, j, k = uv_triangles[f, 0], uv_triangles[f, 1], uv_triangles[f, 2]
             tu = wa * uv[i, 0] + wb * uv[j, 0] + wc * uv[k, 0]
             tv = wa * uv[i, 1] + wb * uv[j, 1] + wc * uv[k, 1]
             z = depth[row, col]
-            x, y = np.float32((col - cx) / focal) * z, np.float32((row - cy) / focal) * z
+            x, y = np.float32(col - cx) * inverse * z, np.float32(row - cy) * inverse * z
             m = material[f]
             kind = int(table[m, 0])
             specular, gloss, wrap, rough = table[m, 4], int(table[m, 5]), table[m, 6], table[m, 7]
             if kind in (SKIN, MOUTH):
-                px = min(max(tu * size - np.float32(0.5), zero), np.float32(size - 1.001))
-                py = min(max((one - tv) * size - np.float32(0.5), zero), np.float32(size - 1.001))
+                px = min(max(tu * np.float32(size) - np.float32(0.5), zero), np.float32(size - 1.001))
+                py = min(max((one - tv) * np.float32(size) - np.float32(0.5), zero), np.float32(size - 1.001))
                 x0, y0 = int(px), int(py)
-                fu, fv = px - x0, py - y0
+                fu, fv = px - np.float32(x0), py - np.float32(y0)
                 for c in range(3):
                     top = skin[y0, x0, c] + (skin[y0, x0 + 1, c] - skin[y0, x0, c]) * fu
                     low = skin[y0 + 1, x0, c] + (skin[y0 + 1, x0 + 1, c] - skin[y0 + 1, x0, c]) * fu
                     albedo[c] = top + (low - top) * fv
                 if kind == SKIN:
-                    grain = noise2(tu * 900, tv * 900) - np.float32(0.5)
-                    nx += rough * grain
-                    ny += rough * (noise2(tu * 900 + 71, tv * 900) - np.float32(0.5))
+                    grain = noise2(tu * fine, tv * fine)
+                    nx += rough * (grain - np.float32(0.5))
+                    ny += rough * (
+                        grain * np.float32(16.0) - np.float32(math.floor(grain * np.float32(16.0))) - np.float32(0.5)
+                    )
             elif kind == CLOTH:
                 px, py = math.floor(tu * tile) % tile, math.floor(tv * tile) % tile
                 for c in range(3):
@@ -296,7 +301,7 @@ def shade(
                 nx, ny, nz, facing = -nx, -ny, -nz, -facing
             graze = (one - facing) ** 2
             fresnel = specular + (one - specular) * graze * graze * (one - facing) * np.float32(0.35)
-            rx, ry, rz = 2 * facing * nx - vx, 2 * facing * ny - vy, 2 * facing * nz - vz
+            rx, ry, rz = two * facing * nx - vx, two * facing * ny - vy, two * facing * nz - vz
             mirror = max(irradiance(ambient, 1, rx, ry, rz), zero) * open_ * open_ * fresnel
             out[row, col, 0] = albedo[0] * soft0 + mirror * tint0
             out[row, col, 1] = albedo[1] * soft1 + mirror
@@ -306,7 +311,7 @@ def shade(
                 ndl = nx * lx + ny * ly + nz * lz
                 if ndl <= -wrap:
                     continue
-                seen = lit(shadow[n], frame[n], x + 2 * nx, y + 2 * ny, z + 2 * nz, row + col)
+                seen = lit(shadow[n], frame[n], x + two * nx, y + two * ny, z + two * nz, row + col)
                 if kind == MOUTH:
                     seen *= open_
                 if seen <= 0:
@@ -314,10 +319,11 @@ def shade(
                 hx, hy, hz = lx + vx, ly + vy, lz + vz
                 scale = one / (math.sqrt(hx * hx + hy * hy + hz * hz) + np.float32(1e-9))
                 ndh = max((nx * hx + ny * hy + nz * hz) * scale, zero)
-                lobe = ndh
+                lobe, power = ndh, one
                 for _ in range(gloss):
                     lobe *= lobe
-                lobe *= np.float32((2.0**gloss + 8.0) / 8.0) * max(ndl, zero) * fresnel
+                    power *= two
+                lobe *= (power * np.float32(0.125) + one) * max(ndl, zero) * fresnel
                 for c in range(3):
                     soft = wrap * (one if c == 0 else np.float32(0.4))  # red light travels furthest under the skin
                     diffuse = max((ndl + soft) / (one + soft), zero)

@@ -122,18 +122,15 @@ def draw(
     turned = PinholeCamera(1.0, np.zeros(2), camera.rotation, np.zeros(3))
     ambient = light.ambient.astype(np.float32)
     lamps = np.concatenate([light.direction, light.colour], axis=1).astype(np.float32)
-    normals = to_camera(scene.normals, turned)
-    around = np.empty_like(normals)
-    kernels.vertex_irradiance(normals, scene.occlusion, ambient, around)
+    attributes = np.empty((len(seen), 7), np.float32)
+    kernels.vertex_attributes(scene.normals, scene.occlusion, camera.rotation.astype(np.float32), ambient, attributes)
     kernels.shade(
         found.triangle,
         found.barycentric,
         found.depth,
         scene.triangles,
         scene.uv_triangles,
-        normals,
-        scene.occlusion,
-        around,
+        attributes,
         scene.uv,
         scene.material,
         scene.table,
