@@ -14,12 +14,15 @@ def compilation_announced() -> Iterator[None]:
     """Say on stderr, once, if kernels are compiled within the block: on the first run, and after an update."""
     from numba.core import event  # late: takes a while to import
 
+    from facefuse.cli.late_kernels import compile_late_kernels_apart
+
     class Announcement(event.Listener):  # type: ignore[misc]
         told = False
 
         def on_start(self, event: Any) -> None:
             if not self.told:
                 self.told = True
+                compile_late_kernels_apart()
                 note("first run: compiling the numerical kernels, once (some seconds) …")
 
         def on_end(self, event: Any) -> None:
