@@ -48,7 +48,7 @@ def test_a_reconstruction_has_these_members() -> None:
     fields = set(facefuse.Reconstruction.__dataclass_fields__)
     assert fields == {"model", "identity", "texture", "photos", "skipped", "warnings", "method"}
     assert {"mesh", "posed_mesh", "save"} <= set(dir(facefuse.Reconstruction))
-    assert {"photo", "face", "landmarks", "camera", "expression", "residual", "weight"} == set(
+    assert {"photo", "face", "landmarks", "camera", "expression", "residual", "weight", "light"} == set(
         facefuse.PhotoResult.__dataclass_fields__
     )
 
