@@ -22,7 +22,7 @@ faces held out from the landmark network's training against false detections
 (`python -m facefuse.learning.detector.agreement`); 98.5 % of these faces are above the limit."""
 
 MAX_SPREAD = 0.25
-"""`FaceLandmarks.spread` of a face at most, whatever else speaks for it: of 250 held-out AFLW faces none had more."""
+"""`FaceLandmarks.spread` of a face at most, whatever else speaks for it: of 250 AFLW faces none had more."""
 
 MAX_OVERLAP = 0.5
 """Faces whose landmarks overlap more (intersection over union) are the same one. A detected box that overlaps its own
