@@ -132,14 +132,3 @@ def test_3d_landmarks_ignore_pose_and_size_and_have_true_gradients():
     points = (truth + torch.randn_like(truth)).requires_grad_()
     anchors = torch.arange(7)
     assert torch.autograd.gradcheck(lambda p: losses.landmarks3d(p, truth, anchors), (points,), atol=1e-5)
-
-
-def test_what_more_views_see_weighs_more():
-    visible = torch.tensor([[[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]])
-    all_there = losses.common_visibility(visible, torch.ones(1, 3, dtype=torch.bool))
-    torch.testing.assert_close(all_there[0, 0], torch.tensor([1.0, 2 / 3, 0.0]))
-    torch.testing.assert_close(all_there[0, 2], torch.tensor([1.0, 2 / 3, 1 / 3]))
-    two = losses.common_visibility(visible, torch.tensor([[True, True, False]]))
-    torch.testing.assert_close(two[0], torch.tensor([[1.0, 0.5, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
-    shuffled = losses.common_visibility(visible[:, [2, 0, 1]], torch.ones(1, 3, dtype=torch.bool))
-    torch.testing.assert_close(shuffled, all_there[:, [2, 0, 1]])

@@ -162,26 +162,3 @@ def landmarks3d(points: Tensor, truth: Tensor, anchors: Tensor | None = None) ->
     """
     moved = similarity_aligned(points, truth, anchors)
     return ((moved - truth).square().sum(dim=-1) + _TINY).sqrt().mean()
-
-
-def common_visibility(visible: Tensor, present: Tensor) -> Tensor:
-    """Weight of each point of the face in each view by how many views see it.
-
-    ``v_i (1 + others_i) / N``, where others_i counts the other views that see the point and N the views there are: what
-    several views see is what they can agree on, and weighs most; what one view alone sees still counts.
-
-    Parameters
-    ----------
-    visible
-        (B, N, ...) 0-1, how far each point is visible in each view.
-    present
-        (B, N) bool, which views there are.
-
-    Returns
-    -------
-    (B, N, ...), zero in missing views, between 0 and 1.
-    """
-    there = present.to(visible.dtype).reshape(*present.shape, *(1,) * (visible.dim() - 2))
-    seen = visible * there
-    others = seen.sum(dim=1, keepdim=True) - seen
-    return seen * (1 + others) / there.sum(dim=1, keepdim=True).clamp(min=1.0)
