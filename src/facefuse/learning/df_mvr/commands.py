@@ -19,14 +19,14 @@ from facefuse.learning.df_mvr.rigs import made_up_rigs, read_rigs
 from facefuse.learning.df_mvr.task import MultiviewTask
 from facefuse.learning.engine.checkpoint import CHECKPOINT, averaged_weights
 from facefuse.learning.engine.distributed import join_world, leave_world
-from facefuse.learning.engine.settings import read_settings, to_json
+from facefuse.learning.engine.run_folder import CONFIG, RUN, begin_run
+from facefuse.learning.engine.settings import read_settings
 from facefuse.learning.engine.trainer import Outcome, prepare, train
 from facefuse.morphable.model import FaceModel
 from facefuse.morphable.registry import load_model
 
 METHOD = "df-mvr"
 Size = TypeVar("Size", NViewConfig, DeepFusionConfig)
-CONFIG, RUN = "config.json", "run.json"
 
 
 def start(config: str, data: Path | None, out: Path, landmark_run: Path | None, face_model: Path | None) -> Outcome:
@@ -53,14 +53,9 @@ def start(config: str, data: Path | None, out: Path, landmark_run: Path | None, 
     if landmark_run is not None:
         raise UsageError("--start is not for df-mvr, which begins with random weights")
     settings = PRESETS[config] if config in PRESETS else read_settings(DfMvrConfig, Path(config))
-    text = to_json(settings)
-    if (out / CONFIG).exists() and (out / CONFIG).read_text(encoding="utf-8") != text:
-        raise UsageError(f"{out} holds a run with other settings; use another folder, or facefuse train --resume {out}")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / CONFIG).write_text(text, encoding="utf-8")
     sources = {"data": data, "face_model": face_model}
     plain = {name: None if path is None else str(path.resolve()) for name, path in sources.items()}
-    (out / RUN).write_text(json.dumps({"method": METHOD, **plain}, indent=1), encoding="utf-8")
+    begin_run(out, settings, METHOD, plain)
     return resume(out)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from facefuse.errors import UsageError
 from facefuse.learning.engine.checkpoint import CHECKPOINT
 from facefuse.learning.engine.distributed import join_world, leave_world
-from facefuse.learning.engine.settings import read_settings, to_json
+from facefuse.learning.engine.run_folder import CONFIG, RUN, begin_run
+from facefuse.learning.engine.settings import read_settings
 from facefuse.learning.engine.trainer import Outcome, prepare, train
 from facefuse.learning.two_dasl.build import make_task
 from facefuse.learning.two_dasl.config import TwoDaslConfig
@@ -19,7 +20,7 @@ from facefuse.learning.two_dasl.presets import PRESETS
 from facefuse.learning.two_dasl.sources import Sources
 
 METHOD = "2dasl"
-CONFIG, RUN, POINTS = "config.json", "run.json", "mesh_points.json"
+POINTS = "mesh_points.json"
 
 
 def start(config: str, data: Path | None, out: Path, landmark_run: Path | None, face_model: Path | None) -> Outcome:
@@ -44,14 +45,7 @@ def start(config: str, data: Path | None, out: Path, landmark_run: Path | None, 
         If the folder holds a run with other settings, or the settings are wrong.
     """
     settings = PRESETS[config] if config in PRESETS else read_settings(TwoDaslConfig, Path(config))
-    text = to_json(settings)
-    if (out / CONFIG).exists() and (out / CONFIG).read_text(encoding="utf-8") != text:
-        raise UsageError(f"{out} holds a run with other settings; use another folder, or facefuse train --resume {out}")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / CONFIG).write_text(text, encoding="utf-8")
-    (out / RUN).write_text(
-        json.dumps({"method": METHOD, **Sources(data, landmark_run, face_model).to_plain()}, indent=1), encoding="utf-8"
-    )
+    begin_run(out, settings, METHOD, Sources(data, landmark_run, face_model).to_plain())
     return resume(out)
 
 
