@@ -19,3 +19,10 @@ def test_compiling_is_announced_once(capsys: pytest.CaptureFixture[str]) -> None
     with compilation_announced():
         assert one(2) == 3
     assert capsys.readouterr().err == ""
+
+
+def test_quiet_runs_compile_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    three = numba.njit(lambda x: x + 3)
+    with compilation_announced(quiet=True):
+        assert three(1) == 4
+    assert capsys.readouterr().err == ""

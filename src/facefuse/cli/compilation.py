@@ -10,8 +10,14 @@ from facefuse.cli.terminal import note
 
 
 @contextmanager
-def compilation_announced() -> Iterator[None]:
-    """Say on stderr, once, if kernels are compiled within the block: on the first run, and after an update."""
+def compilation_announced(quiet: bool = False) -> Iterator[None]:
+    """Say on stderr, once, if kernels are compiled within the block: on the first run, and after an update.
+
+    Parameters
+    ----------
+    quiet : bool
+        Say nothing.
+    """
     from numba.core import event  # late: takes a while to import
 
     from facefuse.cli.late_kernels import compile_late_kernels_apart
@@ -23,7 +29,8 @@ def compilation_announced() -> Iterator[None]:
             if not self.told:
                 self.told = True
                 compile_late_kernels_apart()
-                note("first run: compiling the numerical kernels, once (some seconds) …")
+                if not quiet:
+                    note("first run: compiling the numerical kernels, once (some seconds) …")
 
         def on_end(self, event: Any) -> None:
             """Say nothing."""

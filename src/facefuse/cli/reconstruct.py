@@ -98,7 +98,7 @@ def demo_portrait() -> Photo:
 
 def _run(options: Reconstruct, photos: Sequence[str | Photo]) -> int:
     face = parse_face(options.face)
-    with terminal.progress(options.quiet) as tell, compilation_announced():
+    with terminal.progress(options.quiet) as tell, compilation_announced(options.quiet):
         tell("loading", 0.0)
         from facefuse.export.folder import check_folder  # late: these take a while to import
         from facefuse.export.writer import FORMATS, save

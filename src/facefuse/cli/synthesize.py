@@ -63,7 +63,7 @@ class Synthesize:
             if file is not None and not file.exists():
                 raise UsageError(f"{file} does not exist")
         started = time.perf_counter()
-        with terminal.progress(self.quiet) as tell, compilation_announced():
+        with terminal.progress(self.quiet) as tell, compilation_announced(self.quiet):
             tell("loading", 0.0)
             from facefuse.learning.synthesis.folder import Series, synthesize  # late: takes a while to import
 

@@ -75,20 +75,24 @@ def test_sigma_is_learnt_without_moving_points() -> None:
 
 
 def test_gaps_see_openings_not_shifts() -> None:
-    target = torch.rand(1, 68, 2) * 50.0
-    weight = torch.ones(1, 68)
-    assert float(losses.gap_distance(target + 7.0, target, weight)) == pytest.approx(0.0, abs=1e-4)
-    opened = target.clone()
-    opened[0, 66, 1] += 10.0  # lower inner lip
-    assert float(losses.gap_distance(opened, target, weight)) > 0.01
+    openings = losses.lids_and_lips([4, 13, 14, 159])  # both lips in the middle; one lid of an eye alone
+    assert (69, 70) in zip(*openings, strict=True)
+    assert max(openings[0]) == 69
+    target = torch.rand(1, 72, 2) * 50.0
+    weight = torch.ones(1, 72)
+    assert float(losses.gap_distance(target + 7.0, target, weight, openings)) == pytest.approx(0.0, abs=1e-4)
+    for lower in (66, 70):  # lower inner lip, of the landmarks and of the mesh
+        opened = target.clone()
+        opened[0, lower, 1] += 10.0
+        assert float(losses.gap_distance(opened, target, weight, openings)) > 0.01
 
 
 def test_priors_grow_with_the_coefficients() -> None:
     small, large = torch.full((1, 5), 0.1), torch.full((1, 5), 0.9)
     for prior in (losses.identity_prior, losses.expression_prior):
         assert float(prior(small)) < float(prior(large))
-    assert float(losses.blendshape_distance(small, small)) == 0.0
-    assert float(losses.blendshape_distance(small, large)) == pytest.approx(0.64)
+    assert float(losses.blendshape_distance(small, small, torch.full((5,), 0.5))) == 0.0
+    assert float(losses.blendshape_distance(small, large, torch.full((5,), 0.5))) == pytest.approx(0.64 * 4.0)
 
 
 def test_the_critic_wants_real_high_and_the_regressor_wants_fake_high() -> None:

@@ -180,7 +180,7 @@ def _person(rig: Rig, config: DataConfig, rng: np.random.Generator, aligned: boo
         batch.crops[0, k] = cut_square(view.pixels, square, size)
         batch.points[0, k] = square.to_crop(view.points.astype(float), size)
         batch.known[0, k] = np.where(view.known, 1.0, np.where(np.arange(points) < 68, 0.3, 0.0))
-        batch.parts[0, k] = _cut_labels(view.parts, square, size)
+        batch.parts[0, k] = cut_labels(view.parts, square, size)
         batch.present[0, k] = True
     return batch
 
@@ -196,7 +196,7 @@ def _square(view: View, config: DataConfig, rng: np.random.Generator, aligned: b
     return Square(centre, square.side * float(scale), square.roll + float(roll))
 
 
-def _cut_labels(labels: npt.NDArray[np.uint8], square: Square, size: int) -> npt.NDArray[np.uint8]:
+def cut_labels(labels: npt.NDArray[np.uint8], square: Square, size: int) -> npt.NDArray[np.uint8]:
     """Labels at the centres of a crop's pixels; `UNKNOWN` outside the photo."""
     y, x = np.mgrid[:size, :size]
     at = np.rint(square.to_photo(np.stack([x, y], axis=-1).astype(float), size)).astype(int)

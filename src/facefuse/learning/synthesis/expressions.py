@@ -129,6 +129,16 @@ def shipped_statistics() -> ExpressionStatistics:
     return ExpressionStatistics(names, arrays["share"], arrays["centre"], arrays["spread"], arrays["factor"])
 
 
+def score_spread(names: tuple[str, ...]) -> NDArray[np.float32]:
+    """Standard deviation among people of the scores of the named shapes (E,), not below 0.05; 0.2 where unknown."""
+    known = shipped_statistics()
+    share = known.share[:, None] / known.share.sum()
+    mean = (share * known.centre).sum(axis=0)
+    deviation = np.sqrt((share * (known.spread**2 + (known.centre - mean) ** 2)).sum(axis=0))
+    of = dict(zip(known.names, deviation.tolist(), strict=True))
+    return np.array([max(of.get(name, 0.2), 0.05) for name in names], dtype=np.float32)
+
+
 def random_expression(
     names: tuple[str, ...], statistics: ExpressionStatistics, rng: np.random.Generator
 ) -> NDArray[np.float32]:

@@ -53,7 +53,8 @@ def make_network(
         return ResNet50(space)
     if not isinstance(space, BaseSpace):
         raise UsageError("the light network predicts the base model's coefficients; set network.kind to resnet50")
-    return LightNet(config.network.trunk, space, IBUG_POINTS + len(mesh_indices), config.network.hidden)
+    light = config.network
+    return LightNet(light.trunk, space, IBUG_POINTS + len(mesh_indices), light.hidden, light.refinements)
 
 
 def start_from_landmarks(network: LightNet, checkpoint: Path, mesh_indices: NDArray[np.integer]) -> None:

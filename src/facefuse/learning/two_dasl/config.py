@@ -23,6 +23,8 @@ class NetworkConfig:
         Size of the light network.
     hidden
         Width of the light coefficient head.
+    refinements
+        How often the light head corrects its guess by the voted points.
     compile
         Compile the light network's trunk (worth it in runs of hours).
     """
@@ -30,6 +32,7 @@ class NetworkConfig:
     kind: Literal["light", "resnet50"] = "light"
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
     hidden: int = 320
+    refinements: int = 2
     compile: bool = False
 
 

@@ -129,7 +129,7 @@ def export_onnx(network: LightNet, config: TwoDaslConfig, passes: int, path: Pat
 def folded(network: LightNet) -> LightNet:
     """A copy whose convolutions have taken in the batch normalisation that follows them."""
     space = network.space
-    copy = LightNet(network.trunk.config, space, network.votes, network.guess[0].out_features)
+    copy = LightNet(network.trunk.config, space, network.votes, network.guess[0].out_features, len(network.refine))
     copy.load_state_dict({name: value.cpu().contiguous() for name, value in network.state_dict().items()})
     copy.eval()
     for module in copy.modules():

@@ -23,14 +23,14 @@ class Prediction:
     ----------
     values
         (N, size) of its space.
-    coarse
-        (N, size) before refinement, or None.
+    earlier
+        The values before each refinement, (N, size) each.
     points, log_sigma
         (N, P, 2) voted points, px of a `CROP_SIZE` crop, and (N, P) logarithm of their standard deviation; or None.
     """
 
     values: Tensor
-    coarse: Tensor | None = None
+    earlier: tuple[Tensor, ...] = ()
     points: Tensor | None = None
     log_sigma: Tensor | None = None
 
@@ -38,8 +38,8 @@ class Prediction:
 class LightNet(nn.Module):  # type: ignore[misc]
     """Crops and landmark maps in, coefficients and voted points with their uncertainty out.
 
-    A first guess of the coefficients comes from the pooled features and the voted points; a second stage sees how far
-    the points of that face lie from the voted ones and corrects it, as one learnt Gauss-Newton step would.
+    A first guess of the coefficients comes from the pooled features and the voted points; further stages see how far
+    the points of that face lie from the voted ones and correct it, each as a learnt Gauss-Newton step would.
 
     Parameters
     ----------
@@ -51,15 +51,18 @@ class LightNet(nn.Module):  # type: ignore[misc]
         Number of voted points.
     hidden
         Width of the coefficient head.
+    refinements
+        How often the first guess is corrected.
     """
 
-    def __init__(self, trunk: TrunkConfig, space: BaseSpace, votes: int, hidden: int) -> None:
+    def __init__(self, trunk: TrunkConfig, space: BaseSpace, votes: int, hidden: int, refinements: int) -> None:
         super().__init__()
         self.trunk = Trunk(trunk, votes)
         self.space, self.votes = space, votes
         pooled = trunk.channels[3]
         self.guess = _head(pooled + 2 * votes, hidden, space.size)
-        self.refine = _head(pooled + 3 * votes + space.size, hidden, space.size)
+        seen = pooled + 3 * votes + space.size
+        self.refine = nn.ModuleList(_head(seen, hidden, space.size) for _ in range(refinements))
 
     def forward(self, crops: Tensor, maps: Tensor | None = None) -> Prediction:
         """Predict.
@@ -73,10 +76,13 @@ class LightNet(nn.Module):  # type: ignore[misc]
         """
         pooled, points, log_sigma = self.trunk(crops, maps)
         raw = self.guess(torch.cat([pooled, ((points - CENTRE) / HALF).flatten(1)], dim=1)).float()
-        coarse = self.space.values(raw)
-        residual = (points - self.space.place(coarse).points[:, : self.votes]) * (_RESIDUAL_GAIN / HALF)
-        seen = torch.cat([pooled, residual.clamp(-3.0, 3.0).flatten(1), log_sigma, raw], dim=1)
-        return Prediction(self.space.values(raw + self.refine(seen).float()), coarse, points, log_sigma)
+        stages = [self.space.values(raw)]
+        for refine in self.refine:
+            residual = (points - self.space.place(stages[-1]).points[:, : self.votes]) * (_RESIDUAL_GAIN / HALF)
+            seen = torch.cat([pooled, residual.clamp(-3.0, 3.0).flatten(1), log_sigma, raw], dim=1)
+            raw = raw + refine(seen).float()
+            stages.append(self.space.values(raw))
+        return Prediction(stages[-1], tuple(stages[:-1]), points, log_sigma)
 
     def start_from(self, landmark_weights: Mapping[str, Tensor], kept: Tensor | None = None) -> None:
         """Take over the weights of a trained landmark network of the same size; the map's channel starts at zero.

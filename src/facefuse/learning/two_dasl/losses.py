@@ -7,6 +7,7 @@ mean over those, and zero where there are none.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -19,6 +20,11 @@ FACE_SIDE = CROP_SIZE / math.sqrt(2.0)
 
 _ROUND = 0.25  # px, below which a distance counts as its square
 _LIDS_AND_LIPS = ((37, 41), (38, 40), (43, 47), (44, 46), (61, 67), (62, 66), (63, 65))
+_MESH_LIDS_AND_LIPS = (
+    *((160, 144), (159, 145), (158, 153)),
+    *((385, 380), (386, 374), (387, 373)),
+    *((81, 178), (82, 87), (13, 14), (312, 317), (311, 402)),
+)  # MediaPipe's numbers
 
 
 def wpdc(values: Tensor, truth: Tensor, impact: Tensor) -> Tensor:
@@ -86,17 +92,42 @@ def sigma_likelihood(log_sigma: Tensor, points: Tensor, target: Tensor, weight: 
     return ((weight > 0).to(log_b.dtype) * (2.0 * log_b + distance * torch.exp(-log_b))).mean(dim=1)
 
 
-def gap_distance(points68: Tensor, target68: Tensor, weight: Tensor) -> Tensor:
-    """Error of the openings of lids and lips: mean length of the wrong part of each gap, sides of the face; (N,)."""
-    upper, lower = (list(side) for side in zip(*_LIDS_AND_LIPS, strict=True))
-    gap, true = points68[:, upper] - points68[:, lower], target68[:, upper] - target68[:, lower]
+def lids_and_lips(mesh_indices: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Upper and lower points of the openings of lids and lips, among the 68 landmarks followed by these mesh points."""
+    place = {int(index): 68 + k for k, index in enumerate(mesh_indices)}
+    mesh = [(place[upper], place[lower]) for upper, lower in _MESH_LIDS_AND_LIPS if upper in place and lower in place]
+    pairs = [*_LIDS_AND_LIPS, *mesh]
+    return [upper for upper, _ in pairs], [lower for _, lower in pairs]
+
+
+def gap_distance(
+    points: Tensor, target: Tensor, weight: Tensor, openings: tuple[Sequence[int], Sequence[int]]
+) -> Tensor:
+    """Error of the openings of lids and lips: mean length of the wrong part of each gap, sides of the face; (N,).
+
+    Points follow a wink or a parted mouth late when only their places are learnt: an eye's opening is a few pixels.
+
+    Parameters
+    ----------
+    points, target
+        (N, P, 2) px.
+    weight
+        (N, P).
+    openings
+        As of `lids_and_lips`.
+    """
+    upper, lower = (list(side) for side in openings)
+    gap, true = points[:, upper] - points[:, lower], target[:, upper] - target[:, lower]
     distance = ((gap - true).square().sum(-1) + 1e-2).sqrt() - 1e-1
     return (torch.minimum(weight[:, upper], weight[:, lower]) * distance).mean(dim=1) / FACE_SIDE
 
 
-def blendshape_distance(expression: Tensor, scores: Tensor) -> Tensor:
-    """Mean squared difference of expression weights (N, E) to predicted blendshape scores (N, E); (N,)."""
-    return (expression - scores).square().mean(dim=1)
+def blendshape_distance(expression: Tensor, scores: Tensor, spread: Tensor) -> Tensor:
+    """Mean squared difference of expression weights (N, E) to predicted blendshape scores (N, E); (N,).
+
+    In units of each score's spread (E,) among people, lest rare and faint ones (blinks) be ignored beside smiles.
+    """
+    return ((expression - scores) / spread).square().mean(dim=1)
 
 
 def identity_prior(identity: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ _LIGHT_LOSSES = LossConfig(
     votes=1.0,
     sigma=0.0025,
     gaps=0.5,
-    blendshapes=0.1,
+    blendshapes=0.02,
     identity_prior=0.003,
     expression_prior=0.01,
 )
@@ -32,9 +32,10 @@ _PUBLISHED_LOSSES = LossConfig(wpdc=1.0, consistency_2d=0.005, consistency_3d=0.
 PRESETS: dict[str, TwoDaslConfig] = {
     # A laptop's two cores, a few hours, starting from the landmark network.
     "cpu": TwoDaslConfig(
-        engine=EngineConfig(steps=6000),
-        optim=OptimConfig(learning_rate=1e-3, weight_decay=0.03, warm_up=300, final_rate=0.005),
+        engine=EngineConfig(steps=5000, ema=0.998),
+        optim=OptimConfig(learning_rate=8e-4, weight_decay=0.03, warm_up=200, final_rate=0.005),
         network=NetworkConfig(compile=True),
+        maps=MapConfig(second_share=0.125),
         losses=_LIGHT_LOSSES,
     ),
     # One GPU or several (torchrun), from random weights.

@@ -17,10 +17,11 @@ from facefuse.learning.two_dasl.config import TwoDaslConfig
 from facefuse.learning.two_dasl.data import LandmarkPhotos, Sample2D, read_aflw, with_points
 from facefuse.learning.two_dasl.folder_2d import LABELS, read_folder
 from facefuse.learning.two_dasl.lp300w import LpPhotos
+from facefuse.learning.two_dasl.space62 import WhitenedSpace
 from facefuse.learning.two_dasl.synthetic import collect, joined, load_sample
 from facefuse.learning.two_dasl.task import PhotoSet
 from facefuse.learning.two_dasl.truth import Sample3D, TruthPhotos
-from facefuse.morphable.importers.bfm_3ddfa import EXPRESSION_MODES, Bfm3ddfa, read_bfm_3ddfa
+from facefuse.morphable.importers.bfm_3ddfa import Bfm3ddfa, read_bfm_3ddfa
 from facefuse.morphable.model import FaceModel
 from facefuse.morphable.registry import load_model
 
@@ -128,7 +129,7 @@ def _published_sets(config: TwoDaslConfig, sources: Sources) -> PhotoSets:
     if sources.face_model is None or sources.data is None:
         raise UsageError("the published coefficients need --data with 300W_LP/, and --face-model with the BFM files")
     bfm = read_bfm_3ddfa(sources.face_model)
-    names = tuple(f"expression_{k:02}" for k in range(EXPRESSION_MODES))
+    names = WhitenedSpace.expression_names
     labelled_3d = LpPhotos(sources.data / "300W_LP", bfm, config.data) if config.data.labelled_3d else None
     labelled_2d: LandmarkPhotos | None = None
     held_out: Sample2D | None = None

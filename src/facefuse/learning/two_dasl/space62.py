@@ -35,6 +35,7 @@ class WhitenedSpace(nn.Module):  # type: ignore[misc]
     """
 
     size = PARAMETERS
+    expression_names = tuple(f"expression_{k:02}" for k in range(EXPRESSION_MODES))
 
     def __init__(self, model: Bfm3ddfa, extra: NDArray[np.integer]) -> None:
         super().__init__()

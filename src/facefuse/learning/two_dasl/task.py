@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facefuse.learning.engine.task import Losses, Player
+from facefuse.learning.synthesis.expressions import score_spread
 from facefuse.learning.two_dasl import losses as terms
 from facefuse.learning.two_dasl.config import TwoDaslConfig
 from facefuse.learning.two_dasl.critic import SelfCritic
@@ -63,6 +64,8 @@ class TwoDaslTask:
         critic: SelfCritic | None = None,
     ) -> None:
         self.config, self.network, self.space, self.mesh_indices = config, network, space, mesh_indices
+        self._openings = terms.lids_and_lips(mesh_indices.tolist())
+        self._spread = torch.from_numpy(score_spread(space.expression_names))
         self._sets = ((labelled_3d, config.data.labelled_3d), (labelled_2d, config.data.labelled_2d))
         self.held_out, self._critic = held_out, critic
 
@@ -129,8 +132,8 @@ class TwoDaslTask:
         parts: dict[str, Tensor] = {}
         if weights.landmarks:
             distance = terms.landmark_distance(placed.points[:, IBUG], target[:, IBUG], weight[:, IBUG])
-            if found.coarse is not None:
-                coarse = self.space.place(found.coarse).points[:, IBUG]
+            for values in found.earlier:
+                coarse = self.space.place(values).points[:, IBUG]
                 distance = distance + 0.3 * terms.landmark_distance(coarse, target[:, IBUG], weight[:, IBUG])
             parts["landmarks"] = distance.mean()
         if weights.mesh and labelled > 68:
@@ -138,14 +141,16 @@ class TwoDaslTask:
                 placed.points[:, 68:labelled], target[:, 68:], weight[:, 68:]
             ).mean()
         if weights.gaps:
-            parts["gaps"] = terms.gap_distance(placed.points[:, IBUG], target[:, IBUG], weight[:, IBUG]).mean()
+            parts["gaps"] = terms.gap_distance(placed.points[:, :labelled], target, weight, self._openings).mean()
+            if found.points is not None:
+                parts["gaps"] = parts["gaps"] + terms.gap_distance(found.points, target, weight, self._openings).mean()
         if found.points is not None and found.log_sigma is not None:
             sparse = terms.landmark_distance(found.points[:, IBUG], target[:, IBUG], weight[:, IBUG])
             dense = terms.landmark_distance(found.points[:, 68:], target[:, 68:], weight[:, 68:])
             parts["votes"] = (sparse + 0.5 * dense).mean()
             parts["sigma"] = terms.sigma_likelihood(found.log_sigma, found.points, target, weight).mean()
         if weights.blendshapes:
-            distance = terms.blendshape_distance(placed.expression, data["scores"])
+            distance = terms.blendshape_distance(placed.expression, data["scores"], self._spread.to(target.device))
             parts["blendshapes"] = (data["has_scores"] * distance).mean()
         if weights.wpdc or weights.vdc:
             parts |= self._truth_terms(found, placed, data)

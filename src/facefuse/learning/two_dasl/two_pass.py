@@ -18,6 +18,7 @@ class CoefficientSpace(Protocol):
     """What the passes and losses need of a coefficient space; see `BaseSpace`."""
 
     size: int
+    expression_names: tuple[str, ...]
 
     def place(self, values: Tensor) -> Placed: ...
 
