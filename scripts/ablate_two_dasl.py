@@ -1,9 +1,11 @@
 """Does 2D assistance help? Trains variants of 2DASL under one budget and compares them on held-out AFLW faces.
 
-    python scripts/ablate_two_dasl.py --data DATA --out runs/two_dasl_ablation --steps 1500
+    python scripts/ablate_two_dasl.py --data DATA --start runs/landmarks_synthetic/checkpoint.pt \
+        --out runs/two_dasl_ablation --steps 200
 
-Every variant starts from random weights (a trunk from landmark training would already know set I's labels) and sees
-the same synthetic photos (set J); all but the first also see AFLW photos (set I), in which only the named terms act.
+Every variant starts from the same landmark network, which has seen rendered faces only (one that knows set I's labels
+would hide what they add), or from random weights; and sees the same synthetic photos (set J). All but the first also
+see AFLW photos (set I), in which only the named terms act.
 Figures are NME over 68 landmarks against the fused labels, mean of three yaw bins, of the first pass. Intervals are
 95 % bootstrap intervals over photos, of the mean over seeds; differences are paired with the first variant's.
 """
@@ -53,10 +55,14 @@ class Command:
     ----------
     data
         Folder with aflw/ and synthetic/.
+    start
+        Checkpoint of a landmark network that was trained on rendered faces alone; random weights if not given.
     out
         Folder for the runs (each is resumed if it was interrupted) and for ablation.json.
     steps
         Of every run.
+    faces
+        Photos of set J in a step, and as many of set I.
     seeds
         Number of seeds.
     size
@@ -65,7 +71,9 @@ class Command:
 
     data: Path
     out: Path
-    steps: int = 1500
+    start: Path | None = None
+    steps: int = 200
+    faces: int = 16
     seeds: int = 2
     size: int = 64
 
@@ -77,12 +85,25 @@ def settings(losses: LossConfig, command: Command, seed: int) -> TwoDaslConfig:
     return replace(
         base,
         engine=replace(
-            base.engine, steps=command.steps, seed=seed, validate_every=0, images_every=0, log_every=100, save_every=500
+            base.engine,
+            steps=command.steps,
+            seed=seed,
+            ema=0.97,
+            validate_every=0,
+            images_every=0,
+            log_every=25,
+            save_every=50,
         ),
+        optim=replace(base.optim, warm_up=command.steps // 10),
         network=replace(base.network, compile=False),
-        maps=replace(base.maps, second_share=0.5 if losses.cycle or losses.consistency_3d else 0.0),
+        maps=replace(base.maps, second_share=0.25 if losses.cycle or losses.consistency_3d else 0.0),
         losses=losses,
-        data=replace(base.data, size=command.size, labelled_3d=32 if alone else 16, labelled_2d=0 if alone else 16),
+        data=replace(
+            base.data,
+            size=command.size,
+            labelled_3d=command.faces * (2 if alone else 1),
+            labelled_2d=0 if alone else command.faces,
+        ),
     )
 
 
@@ -93,7 +114,7 @@ def run(name: str, command: Command, seed: int, sets: PhotoSets) -> HeldOutError
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(to_json(config))
     prepare(config.engine, World())
-    task = task_of(config, sets, "cpu")
+    task = task_of(config, sets, "cpu", command.start)
     outcome = train(task, config.engine, folder, World())
     if not outcome.finished or task.held_out is None:
         raise SystemExit("interrupted; run again to go on")
@@ -128,7 +149,16 @@ def main() -> None:
         row = table[name]
         low, high = row["difference_interval"]
         console.print(f"{name:<36} {row['nme']:6.2f}   {row['difference']:+6.2f} [{low:+.2f}, {high:+.2f}]")
-    facts = {"steps": command.steps, "size": command.size, "seeds": command.seeds, "photos": count, "variants": table}
+    for name, errors in found.items():
+        table[name]["bins"] = [[float(one.nme["first"][one.pose_bin == k].mean()) for k in range(3)] for one in errors]
+    facts = {
+        "steps": command.steps,
+        "size": command.size,
+        "faces": command.faces,
+        "seeds": command.seeds,
+        "photos": count,
+        "variants": table,
+    }
     (command.out / "ablation.json").write_text(json.dumps(facts, indent=1))
 
 

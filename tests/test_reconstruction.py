@@ -275,7 +275,7 @@ def test_every_method_is_told_what_is_in_the_photos(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"method": "2dasl"}, "no method '2dasl'"),
+        ({"method": "magic"}, "no method 'magic'"),
         ({"model": "nobody"}, "no face model named 'nobody'"),
         ({"expression": "none"}, "expected per-photo or shared"),
         ({"face": "smallest"}, "expected 'largest'"),

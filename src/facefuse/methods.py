@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
 from facefuse.detection.types import DetectedFace, FaceLandmarks
 from facefuse.errors import UsageError
@@ -15,6 +16,10 @@ from facefuse.fitting.fit import fit_face
 from facefuse.fitting.types import FaceFit, FitOptions, Observation
 from facefuse.morphable.model import FaceModel
 from facefuse.photos import Photo
+
+if TYPE_CHECKING:
+    from facefuse.regression.df_mvr import MultiviewNetwork, RegressedPerson
+    from facefuse.regression.network import RegressedFace, RegressionNetwork
 
 Expression = Literal["per-photo", "shared"]
 
@@ -63,7 +68,80 @@ def fit_to_landmarks(model: FaceModel, seen: Sequence[SeenFace], expression: Exp
     return fit_face(model, [one.observation() for one in seen], FitOptions(expression=expression))
 
 
-METHODS: dict[str, Method] = {"fit": fit_to_landmarks}
+def regress(model: FaceModel, seen: Sequence[SeenFace], expression: Expression) -> FaceFit:
+    """The method ``2dasl``: what a network regresses from each photo, identities averaged."""
+    from facefuse.regression.two_dasl import combined  # late: only this method needs it
+
+    return combined(model, _regressed(model, seen), [one.observation() for one in seen], expression)
+
+
+def regress_and_refine(model: FaceModel, seen: Sequence[SeenFace], expression: Expression) -> FaceFit:
+    """The method ``2dasl+refine``: the fit to the landmarks of all photos, starting from the regressed face."""
+    from facefuse.regression.two_dasl import refined
+
+    return refined(model, _regressed(model, seen), [one.observation() for one in seen], expression)
+
+
+def _regressed(model: FaceModel, seen: Sequence[SeenFace]) -> list[RegressedFace]:
+    from facefuse.detection.landmarks import upright_square
+
+    if model.name != REGRESSED_MODEL:
+        raise UsageError(f"2dasl knows the face model {REGRESSED_MODEL!r}, not {model.name!r}; use the method fit")
+    network = _network()
+    return [network.regress(one.photo.pixels, upright_square(one.landmarks.points68)) for one in seen]
+
+
+REGRESSED_MODEL = "base"
+"""The face model that the shipped network was trained with."""
+
+
+@lru_cache(maxsize=1)
+def _network() -> RegressionNetwork:
+    from facefuse.morphable.registry import load_model
+    from facefuse.regression.network import RegressionNetwork
+    from facefuse.regression.two_dasl import ASSET
+
+    return RegressionNetwork(load_model(REGRESSED_MODEL), None, ASSET)
+
+
+def regress_together(model: FaceModel, seen: Sequence[SeenFace], expression: Expression) -> FaceFit:
+    """The method ``df-mvr``: one face that a network regresses from all photos together."""
+    from facefuse.regression.df_mvr import combined
+
+    return combined(model, _regressed_together(model, seen), [one.observation() for one in seen], expression)
+
+
+def regress_together_and_refine(model: FaceModel, seen: Sequence[SeenFace], expression: Expression) -> FaceFit:
+    """The method ``df-mvr+refine``: the fit to the points that this network finds, starting from its face."""
+    from facefuse.regression.df_mvr import refined
+
+    return refined(model, _regressed_together(model, seen), [one.observation() for one in seen], expression)
+
+
+def _regressed_together(model: FaceModel, seen: Sequence[SeenFace]) -> RegressedPerson:
+    from facefuse.detection.landmarks import upright_square
+
+    if model.name != REGRESSED_MODEL:
+        raise UsageError(f"df-mvr knows the face model {REGRESSED_MODEL!r}, not {model.name!r}; use the method fit")
+    squares = [upright_square(one.landmarks.points68) for one in seen]
+    return _multiview_network().regress([one.photo.pixels for one in seen], squares)
+
+
+@lru_cache(maxsize=1)
+def _multiview_network() -> MultiviewNetwork:
+    from facefuse.morphable.registry import load_model
+    from facefuse.regression.df_mvr import MultiviewNetwork
+
+    return MultiviewNetwork(load_model(REGRESSED_MODEL))
+
+
+METHODS: dict[str, Method] = {
+    "fit": fit_to_landmarks,
+    "2dasl": regress,
+    "2dasl+refine": regress_and_refine,
+    "df-mvr": regress_together,
+    "df-mvr+refine": regress_together_and_refine,
+}
 
 
 def best_method(photos: int) -> str:

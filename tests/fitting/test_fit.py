@@ -5,7 +5,7 @@ import pytest
 from projected_faces import angle_deg, camera, expressions, many, observe, shape_error
 
 from facefuse.fitting.fit import fit_face
-from facefuse.fitting.types import FitOptions
+from facefuse.fitting.types import Expectation, FitOptions
 
 
 def face(model, seed=11):
@@ -146,3 +146,32 @@ def test_too_little_is_refused(base_model):
     seen.sigma68[5:] = np.inf
     with pytest.raises(ValueError, match="5 usable landmarks"):
         fit_face(base_model, [seen])
+
+
+def test_an_expected_face_is_kept_as_far_as_it_is_sure(base_model):
+    true, rng = face(base_model), np.random.default_rng(5)
+    smile = expressions(base_model, mouthSmileLeft=0.6, mouthSmileRight=0.6)
+    seen = [observe(base_model, true, smile, camera(20.0), rng, noise_mm=1.0)]
+    guess = 0.7 * true
+    found = {}
+    for sigma in (1e-4, 1.0):
+        expected = Expectation(guess, sigma, 0.8 * smile[None], 0.3 * sigma)
+        found[sigma] = fit_face(base_model, seen, FitOptions(landmarks="model"), expected)
+    np.testing.assert_allclose(found[1e-4].identity, guess, atol=1e-3)
+    np.testing.assert_allclose(found[1e-4].photos[0].expression, 0.8 * smile, atol=1e-3)
+    assert found[1.0].photos[0].residual < found[1e-4].photos[0].residual
+    # modes beyond those that are fitted stay as expected
+    np.testing.assert_array_equal(found[1.0].identity[64:], guess[64:])
+
+
+def test_the_models_own_jaw_does_not_slide(base_model):
+    true, rng = face(base_model), np.random.default_rng(6)
+    neutral = np.zeros(base_model.expression_count)
+    view = camera(60.0)
+    seen = [observe(base_model, true, neutral, view, rng, known_focal=True)]
+    error = {}
+    for landmarks in ("seen", "model"):
+        photo = (fit := fit_face(base_model, seen, FitOptions(landmarks=landmarks))).photos[0]
+        points = base_model.landmarks(base_model.vertices(fit.identity, photo.expression))
+        error[landmarks] = np.linalg.norm(photo.camera.project(points) - seen[0].points68, axis=1)[:17].mean()
+    assert error["model"] < error["seen"]

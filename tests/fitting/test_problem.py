@@ -5,11 +5,11 @@ import pytest
 
 from facefuse.fitting.problem import State, build_problem, cost, normal_equations
 from facefuse.fitting.projection import Views
-from facefuse.fitting.types import FitOptions, Observation
+from facefuse.fitting.types import Expectation, FitOptions, Observation
 from facefuse.geometry import euler_to_rotmat
 
 
-def problem_and_state(model, options):
+def problem_and_state(model, options, expected=None):
     rng = np.random.default_rng(3)
     observations = [
         Observation(
@@ -35,7 +35,7 @@ def problem_and_state(model, options):
     expression = np.tile(rng.uniform(0.2, 0.6, 5), (2, 1))
     if options.expression == "per-photo":
         expression[1] = rng.uniform(0.2, 0.6, 5)
-    problem = build_problem(model, observations, options)
+    problem = build_problem(model, observations, options, expected)
     return replace(problem, photo_weight=np.array([1.0, 0.6])), State(rng.normal(size=6), expression, views)
 
 
@@ -45,11 +45,15 @@ def moved(state, options, shared_step, private_step):
     return State(identity, expression, state.views.moved(private_step[:, -7:]))
 
 
+EXPECTED = Expectation(np.linspace(-1, 1, 6), 0.4, np.linspace(0.1, 0.9, 10).reshape(2, 5), 0.15)
+
+
 @pytest.mark.parametrize("camera", ["perspective", "orthographic"])
 @pytest.mark.parametrize("expression", ["per-photo", "shared"])
-def test_gradient_is_the_finite_difference_of_the_cost(toy_model, camera, expression):
+@pytest.mark.parametrize("expected", [None, EXPECTED])
+def test_gradient_is_the_finite_difference_of_the_cost(toy_model, camera, expression, expected):
     options = FitOptions(expression=expression, camera=camera)
-    problem, state = problem_and_state(toy_model, options)
+    problem, state = problem_and_state(toy_model, options, expected)
     whitening = problem.whitening(state.views.scale)
     problem = problem.slid(state, whitening)
     normal = normal_equations(problem, state, whitening)
@@ -120,3 +124,11 @@ def test_whitening_is_looser_along_the_jaw_and_counts_the_shared_error_once_per_
     doubled = replace(problem, repeats=np.full(2, 2.0)).whitening(scale)
     variance, twice = whitening[1, 30, 0, 0] ** -2, doubled[1, 30, 0, 0] ** -2
     assert twice - variance == pytest.approx((scale[1] * problem.definition[1, 30]) ** 2)
+
+
+def test_the_models_own_points_are_placed_alike_in_all_directions(toy_model):
+    problem, state = problem_and_state(toy_model, FitOptions(landmarks="model"))
+    whitening = problem.whitening(state.views.scale)
+    assert np.ptp(problem.definition) == 0
+    np.testing.assert_allclose(whitening[..., 0, 1], 0, atol=1e-12)
+    np.testing.assert_allclose(whitening[..., 0, 0], whitening[..., 1, 1])

@@ -27,7 +27,7 @@ class EvaluateMultiview:
     views: Annotated[str, arg(metavar="N,N,...")] = "1,3,7"
     """Numbers of photos per head."""
 
-    method: Literal["auto", "fit"] = "auto"
+    method: Literal["auto", "fit", "2dasl", "2dasl+refine", "df-mvr", "df-mvr+refine"] = "auto"
     """How heads are made; auto is the best there is."""
 
     subsets: Annotated[int, arg(metavar="N")] = 7

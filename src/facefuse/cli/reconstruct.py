@@ -29,8 +29,9 @@ class Reconstruct:
     out: Annotated[str, arg(metavar="DIR")]
     """Folder for the results; made where missing."""
 
-    method: Literal["auto", "fit"] = "auto"
-    """How the head is found; auto is the best there is."""
+    method: Literal["auto", "fit", "2dasl", "2dasl+refine", "df-mvr", "df-mvr+refine"] = "auto"
+    """How the head is found: fitted to landmarks, regressed by a network, or both in turn; auto is the best
+    there is."""
 
     model: Annotated[str, arg(metavar="NAME|FILE")] = "base"
     """Face model: a name (facefuse models list), or the .safetensors file that 'facefuse models import' wrote."""

@@ -170,6 +170,27 @@ def measure_head(model: FaceModel, vertices: FloatArray, scan: Scan) -> dict[str
     }
 
 
+@dataclass(frozen=True)
+class PersonScores:
+    """What one person's photos gave.
+
+    Attributes
+    ----------
+    name : str
+    scores : dict of (3, 4) float
+        By number of photos and kind of head: `METRICS` by `STATISTICS`; empty without a scan.
+    pairs : tuple of pairs of (N, 3) float
+        Faces from disjoint photos, mm.
+    skipped : tuple of str
+        Photos that could not be used, with the reason.
+    """
+
+    name: str
+    scores: dict[tuple[int, str], FloatArray]
+    pairs: tuple[tuple[FloatArray, FloatArray], ...]
+    skipped: tuple[str, ...]
+
+
 def evaluate_multiview(
     data: str | Path,
     views: Sequence[int] = (1, 3, 7),
@@ -211,34 +232,58 @@ def evaluate_multiview(
     people = find_people(data)
     tell = progress or (lambda stage, fraction: None)
     face_model = load_model(model)
-    skipped: list[str] = []
-    scores: dict[tuple[int, str], dict[str, FloatArray]] = {}
-    pairs: dict[str, list[tuple[FloatArray, FloatArray]]] = {}
+    found = []
     for done, person in enumerate(people):
         tell(person.name, done / len(people))
-        heads = _Heads(face_model, method, _see_all(person, skipped))
-        scan = person.read_scan()
-        if scan is not None and heads.count:
-            for key, score in _score_person(heads, scan, sorted(set(views)), subsets).items():
-                scores.setdefault(key, {})[person.name] = score
-        if heads.count > 1:
-            pairs[person.name] = [
-                (heads.face(first), heads.face(second)) for first, second in choose_halves(heads.count, subsets)
-            ]
-    if not scores and not pairs:
+        found.append(measure_person(person, face_model, views, method, subsets))
+    if not any(one.scores or one.pairs for one in found):
+        skipped = [reason for one in found for reason in one.skipped]
         reasons = "\n  ".join(["no scan, and nobody with two usable photos", *skipped])
         raise UnusableInput(f"{data}: nothing to measure: {reasons}")
-    rows = tuple(
-        MultiviewRow(
-            key[0],
-            key[1],
-            tuple(scores[key]),
-            {metric: np.stack([one[k] for one in scores[key].values()]) for k, metric in enumerate(METRICS)},
-        )
-        for key in sorted(scores, key=lambda key: (key[0], _ORDER.index(key[1])))
-    )
+    return gathered(method, found)
+
+
+def measure_person(
+    person: Person,
+    model: FaceModel,
+    views: Sequence[int],
+    method: str,
+    subsets: int,
+    see: Callable[[Path], SeenFace] | None = None,
+) -> PersonScores:
+    """Measure one person; see `evaluate_multiview`.
+
+    Parameters
+    ----------
+    person : Person
+    model : FaceModel
+    views, method, subsets
+        As there.
+    see : callable, optional
+        Finds the face of a photo, or raises UnusableInput; `see_face` unless given.
+    """
+    skipped: list[str] = []
+    heads = _Heads(model, method, _see_all(person, skipped, see or see_face))
+    scan = person.read_scan()
+    scores = {}
+    if scan is not None and heads.count:
+        scores = _score_person(heads, scan, sorted(set(views)), subsets)
+    halves = choose_halves(heads.count, subsets) if heads.count > 1 else ()
+    pairs = tuple((heads.face(first), heads.face(second)) for first, second in halves)
+    return PersonScores(person.name, scores, pairs, tuple(skipped))
+
+
+def gathered(method: str, people: Sequence[PersonScores]) -> MultiviewResult:
+    """Put the scores of several people together."""
+    keys = sorted({key for one in people for key in one.scores}, key=lambda key: (key[0], _ORDER.index(key[1])))
+    rows = []
+    for key in keys:
+        having = [one for one in people if key in one.scores]
+        errors = {metric: np.stack([one.scores[key][k] for one in having]) for k, metric in enumerate(METRICS)}
+        rows.append(MultiviewRow(key[0], key[1], tuple(one.name for one in having), errors))
+    pairs = {one.name: list(one.pairs) for one in people if one.pairs}
     agreement = agreement_of_people(pairs) if pairs else None
-    return MultiviewResult(method, rows, agreement, tuple(skipped))
+    return MultiviewResult(method, tuple(rows), agreement, tuple(reason for one in people for reason in one.skipped))
 
 
 _ORDER = (MEAN_FACE, BEST_SINGLE, AVERAGE, JOINT)
@@ -273,11 +318,11 @@ class _Heads:
         return face
 
 
-def _see_all(person: Person, skipped: list[str]) -> list[SeenFace]:
+def _see_all(person: Person, skipped: list[str], see: Callable[[Path], SeenFace]) -> list[SeenFace]:
     seen = []
     for photo in person.photos:
         try:
-            seen.append(see_face(photo))
+            seen.append(see(photo))
         except UnusableInput as error:
             skipped.append(str(error))
     return seen

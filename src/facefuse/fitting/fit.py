@@ -13,8 +13,8 @@ from facefuse.fitting.evidence import agreeing_groups, photo_evidence
 from facefuse.fitting.initialise import first_views
 from facefuse.fitting.problem import Problem, State, build_problem, whitened
 from facefuse.fitting.projection import project
-from facefuse.fitting.solver import minimise
-from facefuse.fitting.types import FaceFit, FitOptions, Observation, PhotoFit
+from facefuse.fitting.solver import SLIDING_ITERATIONS, minimise
+from facefuse.fitting.types import Expectation, FaceFit, FitOptions, Observation, PhotoFit
 from facefuse.morphable.model import FaceModel
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -32,7 +32,12 @@ TYPICAL_MISFIT = 2.2
 DEFAULT_OPTIONS = FitOptions()
 
 
-def fit_face(model: FaceModel, observations: Sequence[Observation], options: FitOptions = DEFAULT_OPTIONS) -> FaceFit:
+def fit_face(
+    model: FaceModel,
+    observations: Sequence[Observation],
+    options: FitOptions = DEFAULT_OPTIONS,
+    expected: Expectation | None = None,
+) -> FaceFit:
     """Fit one identity, and pose, lens and expression of every photo, to the landmarks of all photos together.
 
     The maximum of the posterior under Student-t landmark errors is found by Levenberg-Marquardt. Identity is shared;
@@ -49,6 +54,9 @@ def fit_face(model: FaceModel, observations: Sequence[Observation], options: Fit
     observations : sequence of Observation
         One per photo, at least one.
     options : FitOptions
+    expected : Expectation, optional
+        A face from which the fit starts and departs only as far as the landmarks ask for; otherwise the mean face
+        without expression.
 
     Returns
     -------
@@ -61,24 +69,27 @@ def fit_face(model: FaceModel, observations: Sequence[Observation], options: Fit
     """
     if not observations:
         raise ValueError("no observations: fit_face needs at least one photo")
-    problem = build_problem(model, observations, options)
+    problem = build_problem(model, observations, options, expected)
     for i, seen in enumerate(problem.seen[:, :68].sum(1)):
         if seen < LEAST_POINTS:
             raise ValueError(f"observation {i} has {seen} usable landmarks of 68, at least {LEAST_POINTS} are needed")
     count = len(observations)
     centre = np.array([[(one.size[0] - 1) / 2, (one.size[1] - 1) / 2] for one in observations])
     views = first_views(problem, centre)
-    problem = replace(
-        problem.with_hidden_doubted(views.rotation), repeats=_repeats(views.rotation, problem.photo_weight)
-    )
-    start = State(np.zeros(problem.points.identity_count), np.zeros((count, model.expression_count)), views)
-    solution = minimise(problem, start, FIRST_STEPS)
+    problem = replace(problem, repeats=_repeats(views.rotation, problem.photo_weight))
+    sliding = 0
+    if options.landmarks == "seen":
+        problem, sliding = problem.with_hidden_doubted(views.rotation), SLIDING_ITERATIONS
+    start = State(problem.identity_mean, np.clip(problem.expression_mean, problem.lower, problem.upper), views)
+    solution = minimise(problem, start, FIRST_STEPS, sliding)
     iterations = solution.iterations
 
     weight = photo_weights(solution.problem, solution.state)
     if weight.min() < 0.9:
         repeats = _repeats(solution.state.views.rotation, weight)
-        solution = minimise(replace(solution.problem, photo_weight=weight, repeats=repeats), solution.state, LAST_STEPS)
+        solution = minimise(
+            replace(solution.problem, photo_weight=weight, repeats=repeats), solution.state, LAST_STEPS, sliding
+        )
         iterations += solution.iterations
     state = solution.state
     if count > 1:  # errors common to all photos bear on identity alone: pose and expression are each photo's own
@@ -90,7 +101,7 @@ def fit_face(model: FaceModel, observations: Sequence[Observation], options: Fit
         PhotoFit(state.views.camera(i), state.expression[i].copy(), float(residual[i]), float(weight[i]))
         for i in range(count)
     )
-    identity = np.zeros(model.identity_count)
+    identity = np.zeros(model.identity_count) if expected is None else np.array(expected.identity, dtype=float)
     identity[: len(state.identity)] = state.identity
     return FaceFit(identity, photos, iterations)
 

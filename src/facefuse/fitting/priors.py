@@ -127,6 +127,9 @@ def definition_sigma(mesh_indices: npt.NDArray[np.integer[Any]]) -> FloatArray:
     return np.concatenate([sigma68, mesh])
 
 
+OWN_DEFINITION_MM = 1.0
+"""The same where the landmarks are the model's own points."""
+
 JAW_SLIDE = 2.5
 """How much less exactly a jaw landmark is placed along the contour than across it."""
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from facefuse.fitting import priors
 from facefuse.fitting.points import ModelPoints, model_points
 from facefuse.fitting.projection import POSE_COUNT, Views, project, project_with_derivatives
-from facefuse.fitting.types import FitOptions, Observation
+from facefuse.fitting.types import Expectation, FitOptions, Observation
 from facefuse.morphable.model import FaceModel
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -66,13 +66,22 @@ class Problem:
         Standard deviation in pixels; inf where not seen.
     definition : (N, L) float
         Standard deviation of the definition of each landmark, mm, common to all photos.
+    jaw_slide : float
+        How much less exactly a jaw landmark is placed along the contour than across it.
     photo_weight : (N,) float
         How much each photo counts.
     repeats : (N,) float
         How many photos share the definition error with this one (itself included).
     focal_prior, focal_sigma : (N,) float
         Mean and standard deviation of the logarithm of the focal length, pixels.
+    identity_mean : (K,) float
+        Expected identity, and
+    identity_precision : float
+        how surely.
+    expression_mean : (N, E) float
+        Expected expression of each photo, and
     expression_precision : (E, E) float
+        how surely.
     upper : float
         Upper bound of an expression weight; the lower is zero, or minus this where it is infinite.
     shared_expression, perspective : bool
@@ -84,10 +93,14 @@ class Problem:
     observed: FloatArray
     sigma: FloatArray
     definition: FloatArray
+    jaw_slide: float
     photo_weight: FloatArray
     repeats: FloatArray
     focal_prior: FloatArray
     focal_sigma: FloatArray
+    identity_mean: FloatArray
+    identity_precision: float
+    expression_mean: FloatArray
     expression_precision: FloatArray
     upper: float
     shared_expression: bool
@@ -115,6 +128,7 @@ class Problem:
             "repeats",
             "focal_prior",
             "focal_sigma",
+            "expression_mean",
         )
         return replace(self, **{name: getattr(self, name)[index] for name in names})
 
@@ -178,7 +192,7 @@ class Problem:
         length = np.linalg.norm(along, axis=-1, keepdims=True)
         along = along / np.where(length > 0, length, 1)
         # a jaw landmark is placed less exactly along the contour: W = (I - (1 - 1/slide) t t^T) / sigma
-        shrink = (1 - 1 / priors.JAW_SLIDE) * along[..., :, None] * along[..., None, :]
+        shrink = (1 - 1 / self.jaw_slide) * along[..., :, None] * along[..., None, :]
         out[:, :17] -= inverse[:, :17, None, None] * shrink
         return out
 
@@ -191,8 +205,10 @@ SLIDE_MM = 15.0
 """A jaw landmark slides this far along the face at the cost of one standard deviation."""
 
 
-def build_problem(model: FaceModel, observations: Sequence[Observation], options: FitOptions) -> Problem:
-    """Gather the observations of all photos into arrays."""
+def build_problem(
+    model: FaceModel, observations: Sequence[Observation], options: FitOptions, expected: Expectation | None = None
+) -> Problem:
+    """Gather the observations of all photos into arrays; without an expected face the mean face is expected."""
     points = model_points(model, np.unique(np.concatenate([one.mesh_indices for one in observations])))
     mesh = points.mesh
     count, length = len(observations), 68 + len(mesh)
@@ -208,17 +224,31 @@ def build_problem(model: FaceModel, observations: Sequence[Observation], options
     guess = [one.focal_px or priors.FOCAL_RATIO * max(one.size) for one in observations]
     names = model.expression_names
     precision = priors.expression_precision(tuple(names)) if model.blendshapes else np.eye(len(names))
+    identity, expression, surely = np.zeros(points.identity_count), np.zeros((count, len(names))), 1.0
+    if expected is not None:
+        identity = np.asarray(expected.identity, dtype=float)[: points.identity_count]
+        expression = np.asarray(expected.expression, dtype=float)
+        if options.expression == "shared":
+            expression = np.broadcast_to(expression.mean(0), expression.shape)
+        surely, precision = expected.identity_sigma**-2, np.eye(len(names)) * expected.expression_sigma**-2
+    definition = priors.definition_sigma(mesh)
+    if options.landmarks == "model":
+        definition = np.full_like(definition, priors.OWN_DEFINITION_MM)
     return Problem(
         points=points,
         jaw_modes=np.tile(points.modes32[None, :17], (count, 1, 1, 1)),
         rows=np.tile(np.arange(length), (count, 1)),
         observed=observed,
         sigma=sigma,
-        definition=np.tile(priors.definition_sigma(mesh), (count, 1)),
+        definition=np.tile(definition, (count, 1)),
+        jaw_slide=priors.JAW_SLIDE if options.landmarks == "seen" else 1.0,
         photo_weight=np.ones(count),
         repeats=np.ones(count),
         focal_prior=np.log(guess),
         focal_sigma=np.where(known_focal, priors.KNOWN_FOCAL_SPREAD, priors.FOCAL_SPREAD),
+        identity_mean=identity,
+        identity_precision=surely,
+        expression_mean=expression,
         expression_precision=precision,
         upper=1.0 if model.blendshapes else np.inf,
         shared_expression=options.expression == "shared",
@@ -239,8 +269,11 @@ def _data_cost(problem: Problem, square: FloatArray) -> FloatArray:
 
 
 def _prior_cost(problem: Problem, state: State) -> float:
-    rows = state.expression[:1] if problem.shared_expression else state.expression
-    total = float(state.identity @ state.identity) + float(((rows @ problem.expression_precision) * rows).sum())
+    rows = state.expression - problem.expression_mean
+    rows = rows[:1] if problem.shared_expression else rows
+    away = state.identity - problem.identity_mean
+    total = problem.identity_precision * float(away @ away)
+    total += float(((rows @ problem.expression_precision) * rows).sum())
     if problem.perspective:
         focal = (state.views.log_focal - problem.focal_prior) / problem.focal_sigma
         near = (state.views.log_nearness + np.log(priors.DISTANCE_MM)) / priors.DISTANCE_SPREAD
@@ -355,16 +388,18 @@ def normal_equations(problem: Problem, state: State, whitening: FloatArray, fixe
 
     width = identities + (state.expression.shape[1] if problem.shared_expression else 0)
     private, private_gradient = full[:, width:, width:].copy(), gradient[:, width:].copy()
-    shared_prior = np.eye(width)
-    prior_gradient = np.concatenate([state.identity[:identities], np.zeros(width - identities)])
+    shared_prior = np.eye(width) * problem.identity_precision
+    away = problem.identity_precision * (state.identity - problem.identity_mean)
+    prior_gradient = np.concatenate([away[:identities], np.zeros(width - identities)])
+    unexpected = state.expression - problem.expression_mean
     if problem.shared_expression:
         here = slice(identities, None)
         shared_prior[here, here] = problem.expression_precision
-        prior_gradient[here] = problem.expression_precision @ state.expression[0]
+        prior_gradient[here] = problem.expression_precision @ unexpected[0]
     else:
         here = slice(0, state.expression.shape[1])
         private[:, here, here] += problem.expression_precision
-        private_gradient[:, here] += state.expression @ problem.expression_precision
+        private_gradient[:, here] += unexpected @ problem.expression_precision
     cross = full[:, :width, width:]
     if problem.perspective:
         _add_camera_prior(problem, state, private, private_gradient)

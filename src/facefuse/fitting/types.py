@@ -54,10 +54,36 @@ class FitOptions:
         Whether every photo has its own expression.
     camera : {"perspective", "orthographic"}
         Orthographic is approximated by a very long lens; for comparison.
+    landmarks : {"seen", "model"}
+        What the observed landmarks are: places that are seen, so that those of the jaw slide along the visible outline
+        and hidden ones are guesses; or the model's own points, hidden or not, as networks predict that learnt them.
     """
 
     expression: Literal["per-photo", "shared"] = "per-photo"
     camera: Literal["perspective", "orthographic"] = "perspective"
+    landmarks: Literal["seen", "model"] = "seen"
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A face that is expected before the landmarks are looked at, such as one that a network regressed.
+
+    Attributes
+    ----------
+    identity : (K,) float
+        Coefficients, and
+    identity_sigma : float
+        their standard deviation about them.
+    expression : (N, E) float
+        Weights in each photo, and
+    expression_sigma : float
+        their standard deviation about them.
+    """
+
+    identity: FloatArray
+    identity_sigma: float
+    expression: FloatArray
+    expression_sigma: float
 
 
 @dataclass(frozen=True)

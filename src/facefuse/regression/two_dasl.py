@@ -12,9 +12,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from facefuse.fitting.consistency import views_from_cameras
 from facefuse.fitting.fit import fit_face
-from facefuse.fitting.priors import FOCAL_RATIO
-from facefuse.fitting.types import FaceFit, FitOptions, Observation, PhotoFit
+from facefuse.fitting.priors import ORTHOGRAPHIC_DISTANCE_MM
+from facefuse.fitting.projection import project_with_derivatives
+from facefuse.fitting.types import Expectation, FaceFit, FitOptions, Observation, PhotoFit
 from facefuse.geometry.cameras import PinholeCamera, ScaledOrthographicCamera
 from facefuse.morphable.model import FaceModel
 from facefuse.regression.network import RegressedFace
@@ -23,10 +25,15 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 ASSET = "two_dasl.onnx"
 
-REFINED_SPREAD = 0.6
-"""Standard deviation of an identity coefficient about the regressed one, where the joint fit goes on from it."""
+REFINED_IDENTITY, REFINED_EXPRESSION = 0.5, 0.2
+"""Standard deviation of an identity coefficient and of an expression weight about the regressed one, where the joint
+fit goes on from it."""
+
+MESH_DOUBT = 5.0
+"""How much less exact mesh points are than a landmark network says: on turned faces its labels for them were poor."""
 
 _NEAREST_MM = 250.0
+_POSE_STEPS = 5
 
 
 def pinhole(
@@ -34,8 +41,9 @@ def pinhole(
 ) -> PinholeCamera:
     """The pinhole camera that sees a face as a scaled orthographic one does.
 
-    The face lies at the distance at which it has the size it has, under the given focal length or, where that is not
-    known, a common one; it is seen along the ray through its middle, at which both cameras agree.
+    Where the focal length is not known, the camera is so far away that it is as good as orthographic. Otherwise the
+    face lies at the distance at which it has the size it has, seen along the ray through its middle, and is then turned
+    and moved until its landmarks lie as near to where the orthographic camera sees them as they can.
 
     Parameters
     ----------
@@ -49,7 +57,8 @@ def pinhole(
         Pixels, where known.
     """
     centre = np.array([(size[0] - 1) / 2.0, (size[1] - 1) / 2.0])
-    length = max(focal or FOCAL_RATIO * max(size), _NEAREST_MM * camera.scale)
+    far = ORTHOGRAPHIC_DISTANCE_MM * camera.scale
+    length = far if focal is None else max(focal, _NEAREST_MM * camera.scale)
     middle = np.asarray(points, dtype=float).mean(axis=0)
     seen = np.asarray(camera.project(middle[None]))[0]
     direction = np.array([*((seen - centre) / length), 1.0])
@@ -57,7 +66,20 @@ def pinhole(
     rotation = _turn_to(ray) @ np.asarray(camera.rotation)
     # across the ray a millimetre covers focal / distance pixels, shrunk along with the slant of the ray
     place = direction * (length / camera.scale)
-    return PinholeCamera(float(length), centre, rotation, place - rotation @ middle)
+    first = PinholeCamera(float(length), centre, rotation, place - rotation @ middle)
+    return first if focal is None else _nearer(first, points, np.asarray(camera.project(points)))
+
+
+def _nearer(camera: PinholeCamera, points: FloatArray, target: FloatArray) -> PinholeCamera:
+    """The camera moved and turned so that points (P, 3) come nearest to their targets (P, 2), least squares."""
+    views = views_from_cameras([camera])
+    for _ in range(_POSE_STEPS):
+        pixels, _, by_view = project_with_derivatives(np.asarray(points, dtype=float)[None], views)
+        # scale and nearness change together: the focal length, their quotient, stays
+        moves = np.concatenate([by_view[0, ..., :5], by_view[0, ..., 5:].sum(-1, keepdims=True)], axis=-1)
+        step = np.linalg.lstsq(moves.reshape(-1, 6), (target - pixels[0]).ravel(), rcond=None)[0]
+        views = views.moved(np.append(step, step[-1])[None])
+    return replace(views.camera(0), focal=camera.focal)
 
 
 def _turn_to(ray: FloatArray) -> FloatArray:
@@ -101,16 +123,18 @@ def refined(
     observations: Sequence[Observation],
     expression: Literal["per-photo", "shared"],
 ) -> FaceFit:
-    """The joint fit to the landmarks with the regressed identity in the place of the mean face.
+    """The joint fit to the landmarks with the regressed face in the place of the mean face.
 
-    Coefficients are then N(regressed, `REFINED_SPREAD`²) a priori instead of N(0, 1).
+    Identity and expressions are a priori normally distributed about the regressed ones. The camera is a pinhole where
+    every photo states its focal length, otherwise orthographic like the network's: a guessed lens costs more than none.
     """
-    identity = np.mean([face.identity for face in faces], axis=0)
-    start = replace(
-        model,
-        mean=np.asarray(model.vertices(identity)),
-        identity=np.asarray(model.identity) * np.float32(REFINED_SPREAD),
-        _flat={},
+    known = all(one.focal_px is not None for one in observations)
+    camera: Literal["perspective", "orthographic"] = "perspective" if known else "orthographic"
+    expected = Expectation(
+        np.mean([face.identity for face in faces], axis=0),
+        REFINED_IDENTITY,
+        np.stack([face.expression for face in faces]),
+        REFINED_EXPRESSION,
     )
-    found = fit_face(start, observations, FitOptions(expression=expression))
-    return replace(found, identity=identity + REFINED_SPREAD * found.identity)
+    doubted = [replace(one, mesh_sigma=MESH_DOUBT * one.mesh_sigma) for one in observations]
+    return fit_face(model, doubted, FitOptions(expression, camera, "model"), expected)

@@ -23,6 +23,7 @@ from facefuse.texturing.atlas import Atlas, atlas_of
 from facefuse.texturing.background import picture_area
 from facefuse.texturing.eyes import paint_eyes
 from facefuse.texturing.grain import HAIR_ROUGHNESS, SKIN_ROUGHNESS, grain_tiles
+from facefuse.texturing.occlusion import ShownSkin
 from facefuse.texturing.parts import Parts, parts_of
 from facefuse.texturing.skin import (
     COVERED_HAIR,
@@ -59,6 +60,7 @@ def bake_texture(
     photos: Sequence[Pixels],
     size: int = 1024,
     weights: Sequence[float] | None = None,
+    shown: Sequence[ShownSkin | None] | None = None,
 ) -> Pixels:
     """Bake photos into one texture.
 
@@ -76,6 +78,8 @@ def bake_texture(
         Side of the texture in texels, 64 to 8192.
     weights : sequence of float, optional
         How much each photo counts, 0-1.
+    shown : sequence of ShownSkin or None, optional
+        Where a face parser sees the face's skin in each photo; other pixels do not count there.
 
     Returns
     -------
@@ -87,9 +91,10 @@ def bake_texture(
     ValueError
         If the sequences differ in length, or the size is out of range.
     """
-    counts = {len(vertices_per_photo), len(cameras), len(photos)} | ({len(weights)} if weights is not None else set())
+    given = (vertices_per_photo, cameras, photos, weights, shown)
+    counts = {len(one) for one in given if one is not None}
     if len(counts) != 1:
-        raise ValueError(f"expected as many meshes, cameras, photos and weights; found {sorted(counts)}")
+        raise ValueError(f"expected as many meshes, cameras, photos, weights and masks; found {sorted(counts)}")
     if not 64 <= size <= 8192:
         raise ValueError(f"expected a texture size from 64 to 8192, found {size}")
     parts, smoother, atlas = parts_of(model), surface_filter_of(model), atlas_of(model, size)
@@ -97,9 +102,11 @@ def bake_texture(
 
     def look(index: int) -> View | None:
         rows, columns = picture_area(photos[index])
-        camera = _moved(cameras[index], np.array([columns.start, rows.start]))
-        picture = photos[index][rows, columns]
-        return see(model, parts, vertices_per_photo[index], camera, picture, parts.texture_mm / size)
+        corner = np.array([columns.start, rows.start])
+        camera, picture = _moved(cameras[index], corner), photos[index][rows, columns]
+        mask = None if shown is None else shown[index]
+        mask = None if mask is None else mask.without(corner)
+        return see(model, parts, vertices_per_photo[index], camera, picture, parts.texture_mm / size, mask)
 
     with ThreadPoolExecutor(THREADS) as pool:
         seen = list(pool.map(look, range(len(photos))))

@@ -16,6 +16,7 @@ from facefuse.rendering.interpolate import interpolate, sample_image
 from facefuse.rendering.rasterize import is_perspective, rasterize, screen_vertices
 from facefuse.texturing import kernels
 from facefuse.texturing.background import box_blur, far_from_border, hair_beyond, spill_trust, widen
+from facefuse.texturing.occlusion import ShownSkin, facial_triangles
 from facefuse.texturing.parts import Parts
 from facefuse.texturing.skin import (
     HAIR_FLOOR,
@@ -107,7 +108,13 @@ class View:
 
 
 def see(
-    model: FaceModel, parts: Parts, vertices: FloatArray, camera: Camera, pixels: Pixels, texel_mm: float
+    model: FaceModel,
+    parts: Parts,
+    vertices: FloatArray,
+    camera: Camera,
+    pixels: Pixels,
+    texel_mm: float,
+    shown: ShownSkin | None = None,
 ) -> View | None:
     """Look at the head in one photo.
 
@@ -121,6 +128,8 @@ def see(
     pixels : (H, W, 3) uint8
     texel_mm : float
         Size of a texel on the face, mm: photos finer than that are reduced first.
+    shown : ShownSkin, optional
+        Where a face parser sees the face's skin.
 
     Returns
     -------
@@ -196,6 +205,9 @@ def see(
         kernels.border_distance(seen.mask, away)
         plain = roles[..., 3] * (1 - roles[..., 1])
         trust = spill_trust(soft, ~seen.mask, away * map_mm, outline_mm, plain, skin, SPILL_MM)
+        if shown is not None:
+            facial = np.append(facial_triangles(model), False)[seen.triangle]
+            trust *= shown.trust(facial, roles[..., 1], low, map_scale)
         skin_map, skin_offset = skin.affine
         hair_map, hair_offset = hair.affine if hair is not None else NO_COLOUR
         kernels.trust_colours(

@@ -12,30 +12,34 @@ pytest.importorskip("onnx")
 
 from facefuse.cli.main import main  # noqa: E402
 from facefuse.errors import UsageError  # noqa: E402
+from facefuse.geometry.rotations import euler_to_rotmat  # noqa: E402
 from facefuse.learning.df_mvr import rigs as rigs_module  # noqa: E402
 from facefuse.learning.df_mvr.commands import make_network  # noqa: E402
+from facefuse.learning.df_mvr.common import common_visibility  # noqa: E402
 from facefuse.learning.df_mvr.config import PRESETS, DataConfig, DfMvrConfig  # noqa: E402
 from facefuse.learning.df_mvr.faces import FaceDecoder, euler_matrix, scaled  # noqa: E402
 from facefuse.learning.df_mvr.multiview_set import SEED  # noqa: E402
-from facefuse.learning.df_mvr.n_view import NViewOutput  # noqa: E402
+from facefuse.learning.df_mvr.n_view import NViewOutput, voted_points  # noqa: E402
 from facefuse.learning.df_mvr.network import DeepFusionConfig, DeepFusionOutput  # noqa: E402
 from facefuse.learning.df_mvr.parts import PARTS  # noqa: E402
-from facefuse.learning.df_mvr.rigs import UNKNOWN, draw, made_up_rigs, read_rigs, whole  # noqa: E402
+from facefuse.learning.df_mvr.placing import POSE, PointModel  # noqa: E402
+from facefuse.learning.df_mvr.rigs import UNKNOWN, Symmetry, draw, made_up_rigs, read_rigs, whole  # noqa: E402
 from facefuse.learning.df_mvr.task import MultiviewTask, vertex_parts  # noqa: E402
 from facefuse.learning.engine.settings import to_json  # noqa: E402
+from facefuse.learning.rendering import RenderMesh, render  # noqa: E402
 from facefuse.learning.synthesis.folder import Series, synthesize  # noqa: E402
 from facefuse.morphable.registry import load_model  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 
 MODEL = load_model()
+VOTED = len(voted_points(MODEL))
 SMOKE = PRESETS["smoke"]
 TINY = replace(SMOKE, engine=replace(SMOKE.engine, steps=2, log_every=1, validate_every=2, images_every=2))
 PUBLISHED = replace(
     TINY,
     kind="deep-fusion",
     deep_fusion=DeepFusionConfig(width=0.25, blocks=(1, 1, 1, 1)),
-    data=replace(TINY.data, drop=0.0),
 )
 
 
@@ -52,9 +56,12 @@ def n_view_output(people=1, views=2):
         zero(people, MODEL.identity_count),
         zero(people, MODEL.albedo_count),
         zero(people, views, MODEL.expression_count),
-        zero(people, views, 9),
+        zero(people, views, POSE),
         zero(people, views, 3, 9),
         zero(people, views, len(PARTS), 4, 4),
+        zero(people, views, VOTED, 2),
+        zero(people, views, VOTED),
+        zero(people, views, 1, VOTED, 2),
     )
 
 
@@ -64,7 +71,7 @@ def test_both_networks_begin_with_a_face_that_fills_the_crop():
         torch.zeros(1, 80), torch.zeros(1, 40), torch.zeros(1, 0), torch.zeros(1, 3, 9), *torch.zeros(2, 1, 3, 3)
     )
     for faces in (decoder.of_n_view(n_view_output()), decoder.of_deep_fusion(out)):
-        points = scaled(faces.cameras, 224).screen(decoder.model.landmarks(faces.vertices))[0, :, :2]
+        points = scaled(faces.cameras, 224).screen(decoder.points(faces))[0, :68, :2]
         width = float(points[16, 0] - points[0, 0])
         assert 90 < width < 200
         assert points[45, 0] > points[36, 0]  # the subject's left is at the image's right
@@ -83,7 +90,7 @@ def test_pose_and_distance_of_the_published_camera():
     moved[0, 1, 2] = 5.0  # five decimetres nearer
     out = DeepFusionOutput(torch.zeros(1, 8), torch.zeros(1, 4), torch.zeros(1, 0), torch.zeros(1, 3, 9), angles, moved)
     faces = decoder.of_deep_fusion(out)
-    points = scaled(faces.cameras, 224).screen(decoder.model.landmarks(faces.vertices))
+    points = scaled(faces.cameras, 224).screen(decoder.points(faces)[:, :68])
     turned, near, plain = points
     middle = (plain[36, 0] + plain[45, 0]) / 2
     assert turned[30, 0] - (turned[36, 0] + turned[45, 0]) / 2 > plain[30, 0] - middle + 5
@@ -112,8 +119,9 @@ def test_part_weights_sum_to_one_at_every_vertex():
 
 @pytest.mark.parametrize("aligned", [False, True])
 def test_points_and_parts_of_a_crop_belong_to_its_pixels(rigs, aligned):
-    config = DataConfig(people=2, views=3, size=96, drop=0.0)
-    batch = draw(rigs, 2, config, np.random.default_rng(0), aligned)
+    config = DataConfig(views=3, size=96, mirror=0.5)
+    symmetry = Symmetry.of(MODEL)
+    batch = draw(rigs, 3, 3, config, np.random.default_rng(0), aligned=aligned, symmetry=symmetry)
     assert batch.present.all()
     labels = batch.parts[batch.parts != UNKNOWN]
     assert set(np.unique(labels)) <= set(range(len(PARTS)))
@@ -121,27 +129,87 @@ def test_points_and_parts_of_a_crop_belong_to_its_pixels(rigs, aligned):
     for crop_points, known, parts in zip(
         batch.points.reshape(-1, 536, 2), batch.known.reshape(-1, 536), batch.parts.reshape(-1, 96, 96), strict=True
     ):
-        for name, index in (("nose", 30), ("mouth", 62)):
+        for name, index in (("nose", 30), ("mouth", 62), ("eye_right", 37), ("eye_left", 44)):
             x, y = np.rint(crop_points[index]).astype(int)
             if known[index] == 1 and 2 <= x < 94 and 2 <= y < 94:
                 near = parts[y - 2 : y + 3, x - 2 : x + 3]
-                hits += bool(np.isin(near, [PARTS.index(name), 8, 9] if name == "mouth" else [6]).any())
+                hits += bool(np.isin(near, [PARTS.index(name), *((8, 9) if name == "mouth" else ())]).any())
                 count += 1
     assert count >= 4
     assert hits >= 0.9 * count
 
 
-def test_batches_are_functions_of_the_step_and_views_are_dropped(rigs):
+def test_batches_are_functions_of_the_step_and_take_any_number_of_views(rigs):
     task = MultiviewTask(TINY, make_network(TINY, MODEL), MODEL, rigs, "cpu")
     one, again, other = task.batch(3, [0]), task.batch(3, [0]), task.batch(4, [0])
     np.testing.assert_array_equal(one.crops, again.crops)
-    assert (one.crops != other.crops).any()
-    dropped = draw(rigs, 30, replace(TINY.data, drop=0.5), np.random.default_rng(0))
-    assert dropped.present[:, 0].all()
-    assert 0.3 < dropped.present[:, 1:].mean() < 0.7
-    assert (dropped.known[~dropped.present] == 0).all()
-    plain = whole(rigs, 2, TINY.data)
-    assert plain.present.all()
+    assert one.crops.shape != other.crops.shape or (one.crops != other.crops).any()
+    shapes = {task.batch(step, [0]).present.shape for step in range(12)}
+    assert shapes == {(6, 1), (3, 2), (2, 3)}
+    few = draw(rigs, 2, 5, TINY.data, np.random.default_rng(0), symmetry=Symmetry.of(MODEL))
+    assert few.present.sum(axis=1).tolist() == [3, 3]
+    assert (few.known[~few.present] == 0).all()
+    assert whole(rigs, 2, TINY.data).present.all()
+
+
+def test_a_mirrored_person_is_the_mirror_image(rigs):
+    symmetry = Symmetry.of(MODEL)
+    view, face = rigs[0].views[1], rigs[0].face
+    image = symmetry.mirrored_view(view)
+    width = view.pixels.shape[1]
+    np.testing.assert_allclose(image.points[36], [width - 1 - view.points[45, 0], view.points[45, 1]], atol=1e-4)
+    again = symmetry.mirrored_view(image)
+    np.testing.assert_array_equal(again.pixels, view.pixels)
+    np.testing.assert_allclose(again.points, view.points, atol=1e-3)
+    np.testing.assert_array_equal(again.parts, view.parts)
+    mean = MODEL.mean[np.asarray(MODEL.face_mask)]
+    np.testing.assert_allclose(symmetry.mirrored_face(mean), mean, atol=0.6)
+    np.testing.assert_array_equal(symmetry.mirrored_face(symmetry.mirrored_face(face)), face)
+
+
+def test_what_is_seen_by_all_views_counts_fully():
+    """Of a frontal and a profile view, both see the nose; the far cheek is the frontal one's alone."""
+    decoder, mesh = FaceDecoder(MODEL), RenderMesh.of_model(MODEL)
+    out = n_view_output(1, 3)
+    turn = torch.tensor(euler_to_rotmat(np.array(80.0), np.array(0.0), np.array(0.0)), dtype=torch.float32)
+    out.pose[0, 1, :6] = turn[:2].flatten() - torch.tensor([1.0, 0, 0, 0, -1.0, 0])
+    faces = decoder.of_n_view(out)
+    drawn = render(decoder.vertices(faces), scaled(faces.cameras, 96), mesh, 96, 96)
+    share = common_visibility(drawn, mesh.triangles, torch.tensor([[True, True, False]]))
+    assert float(share[:2].max()) == 1.0
+    assert set(np.unique(share[0][drawn.coverage.mask[0]].numpy().round(3))) >= {0.5, 1.0}
+    points = scaled(faces.cameras, 96).screen(decoder.points(faces))[0, :, :2].round().long()
+    near, far = (share[0, points[k, 1], points[k, 0] + step] for k, step in ((15, -8), (1, 8)))
+    assert {float(near), float(far)} == {0.5, 1.0}
+    assert (share[0][~drawn.coverage.mask[0]] == 0).all()
+
+
+def test_points_of_the_network_and_of_the_head_are_the_same():
+    decoder = FaceDecoder(MODEL)
+    rng = torch.Generator().manual_seed(0)
+    out = n_view_output(2, 2)
+    for part in (out.identity, out.expression, out.pose):
+        part.normal_(generator=rng).mul_(0.5)
+    faces = decoder.of_n_view(out)
+    model = PointModel(MODEL, np.arange(len(MODEL.mesh_points)))
+    at = model.points(faces.identity.repeat_interleave(2, dim=0), faces.expression)
+    heads = decoder.vertices(faces)
+    torch.testing.assert_close(at[:, :68], decoder.model.landmarks(heads), atol=2e-3, rtol=1e-4)
+    torch.testing.assert_close(at[:, 68:], decoder.model.mesh_landmarks(heads), atol=2e-3, rtol=1e-4)
+
+
+def test_a_far_camera_is_orthographic_and_a_near_one_enlarges_the_nose():
+    model = PointModel(MODEL, np.arange(0))
+    still = model.points(torch.zeros(3, 1), torch.zeros(3, 1))
+    pose = torch.zeros(3, POSE)
+    pose[:, 9] = torch.tensor([-60.0, 0.0, 4.0])
+    cameras = model.cameras(pose)
+    far, typical, near = cameras.screen(still)[..., :2]
+    flat = still[0, :, :2] * torch.tensor([1.0, -1.0]) * (cameras.focal[0] / cameras.translation[0, 2])
+    torch.testing.assert_close(far - far[30], flat - flat[30], atol=1e-4, rtol=1e-3)
+    nose = [float(p[35, 0] - p[31, 0]) for p in (far, typical, near)]
+    assert nose[0] < nose[1] < nose[2]
+    torch.testing.assert_close(typical, model.cameras(pose[1:2]).screen(still[:1])[0, :, :2])
 
 
 @pytest.mark.parametrize("config", [TINY, PUBLISHED])
@@ -153,7 +221,7 @@ def test_every_term_moves_the_network(rigs, config):
     parts = task.losses(batch, config.mask_from).parts
     wanted = {"landmarks", "mesh", "coefficients", "light", "photometric", "mask"}
     assert wanted - set(parts) <= ({"mesh"} if not config.losses.mesh else set())
-    assert ("found" in parts) == (config.kind == "n-view")
+    assert ({"found", "votes", "sigma", "earlier"} <= set(parts)) == (config.kind == "n-view")
     assert "landmarks3d" not in parts  # weak supervision
     for name, value in parts.items():
         gradients = torch.autograd.grad(value, list(network.parameters()), retain_graph=True, allow_unused=True)
@@ -188,7 +256,7 @@ def test_the_mask_loss_knows_where_the_outline_belongs(rigs):
 
         def forward(self, crops, present):
             out = n_view_output(*crops.shape[:2])
-            return out._replace(pose=out.pose + self.shift * torch.eye(9)[7])
+            return out._replace(pose=out.pose + self.shift * torch.eye(POSE)[7])
 
     network = Shifted()
     task = MultiviewTask(config, network, MODEL, rigs, "cpu")
@@ -254,4 +322,4 @@ def test_the_paper_preset_says_what_the_paper_says():
     assert paper.losses.landmarks3d == paper.losses.mesh == 0
     assert paper.deep_fusion == DeepFusionConfig()
     assert (paper.optim.kind, paper.optim.learning_rate, paper.optim.final_rate) == ("adam", 1e-4, 0.01)
-    assert (paper.data.people, paper.data.size, paper.data.views) == (24, 224, 3)
+    assert (paper.data.crops, paper.data.size, paper.data.views) == (72, 224, 3)

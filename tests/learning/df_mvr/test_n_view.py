@@ -7,9 +7,11 @@ pytest.importorskip("onnx")
 
 from facefuse.learning.df_mvr.attention import CrossViewAttention, log_weight, masked_mean  # noqa: E402
 from facefuse.learning.df_mvr.export import OUTPUTS, export_onnx  # noqa: E402
-from facefuse.learning.df_mvr.n_view import NViewConfig, NViewNet  # noqa: E402
+from facefuse.learning.df_mvr.n_view import NViewConfig, NViewNet, voted_points  # noqa: E402
 from facefuse.learning.df_mvr.parts import PARTS  # noqa: E402
+from facefuse.learning.df_mvr.placing import POSE, PointModel  # noqa: E402
 from facefuse.learning.landmarks.config import NetworkConfig  # noqa: E402
+from facefuse.morphable.registry import load_model  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 
@@ -17,9 +19,13 @@ ENCODER = NetworkConfig(stem=8, channels=(8, 16, 24, 32), blocks=(1, 1, 1, 1))
 SMALL = {"identity": 6, "expression": 4, "albedo": 3, "encoder": ENCODER, "width": 32, "heads": 2}
 
 
+MODEL = load_model()
+POINTS = PointModel(MODEL, np.arange(0, 468, 9))
+
+
 def make(**changes):
     torch.manual_seed(0)
-    net = NViewNet(NViewConfig(**{**SMALL, **changes})).eval()
+    net = NViewNet(NViewConfig(**{**SMALL, **changes}), POINTS).eval()
     for head in (net.shared_head, net.view_head):  # far from zero, so that differences show
         torch.nn.init.normal_(head.weight, std=0.5)
     return net
@@ -39,8 +45,9 @@ def test_shapes_for_any_number_of_views():
         out = net(crops(2, views), there(2, views))
         shapes = [tuple(part.shape) for part in out]
         assert shapes[:2] == [(2, 6), (2, 3)]
-        assert shapes[2:5] == [(2, views, 4), (2, views, 9), (2, views, 3, 9)]
-        assert shapes[5] == (2, views, len(PARTS), 16, 16)
+        assert shapes[2:5] == [(2, views, 4), (2, views, POSE), (2, views, 3, 9)]
+        assert shapes[5] == (2, views, len(PARTS), 8, 8)
+        assert shapes[6:] == [(2, views, POINTS.count, 2), (2, views, POINTS.count), (2, views, 2, POINTS.count, 2)]
 
 
 def test_the_order_of_views_does_not_matter():
@@ -94,10 +101,20 @@ def face_only(net, half):
     net._parts = parts
 
 
+def short_sighted(net):
+    """Features that see no farther than their cell, and no points, which are found in the whole crop."""
+    for stage in (2, 3):
+        net.encoder.stages[stage] = torch.nn.Sequential(torch.nn.AvgPool2d(2))
+    count = POINTS.count
+    net.encoder.vote_from = lambda features, size: (
+        torch.full((len(features[0]), count, 2), 60.0),
+        torch.zeros(len(features[0]), count),
+    )
+
+
 def test_what_is_no_face_is_not_believed():
     net = make(encoder=NetworkConfig(stem=8, channels=(8, 8, 8, 8), blocks=(1, 1, 1, 1)))
-    net.stages[2] = torch.nn.Sequential(torch.nn.AvgPool2d(2))  # features that see no farther than their cell
-    net.stages[3] = torch.nn.Sequential(torch.nn.AvgPool2d(2))
+    short_sighted(net)
     x = crops(1, 2, 128)
     hidden = x.clone()
     hidden[:, :, 112:] = 0
@@ -107,9 +124,9 @@ def test_what_is_no_face_is_not_believed():
     reference = net(x, there(1, 2)).identity
     assert (net(hidden, there(1, 2)).identity - reference).abs().max() < 1e-3
     assert (net(seen, there(1, 2)).identity - reference).abs().max() > 3e-3
-    unmasked = NViewNet(NViewConfig(**{**SMALL, "encoder": net.config.encoder}, masks=False)).eval()
+    unmasked = NViewNet(NViewConfig(**{**SMALL, "encoder": net.config.encoder}, masks=False), POINTS).eval()
     unmasked.load_state_dict(net.state_dict(), strict=False)
-    unmasked.stages[2], unmasked.stages[3] = net.stages[2], net.stages[3]
+    short_sighted(unmasked)
     difference = unmasked(hidden, there(1, 2)).identity - unmasked(x, there(1, 2)).identity
     assert difference.abs().max() > 3e-3
 
@@ -123,7 +140,7 @@ def test_a_shared_expression_is_one_that_all_views_determine():
 
 
 def test_it_starts_at_the_mean_face_and_every_parameter_learns():
-    net = NViewNet(NViewConfig(**SMALL)).train()
+    net = NViewNet(NViewConfig(**SMALL), POINTS).train()
     out = net(crops(2, 2), torch.tensor([[True, True], [True, False]]))
     assert out.identity.abs().max() < 1
     sum(part.square().mean() for part in out).backward()
@@ -158,8 +175,8 @@ def test_masked_mean_by_hand():
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
     path = tmp_path_factory.mktemp("onnx") / "n_view.onnx"
-    net = NViewNet().eval()
-    export_onnx(net, 120, path)
+    net = NViewNet(NViewConfig(), PointModel(MODEL, voted_points(MODEL)[68:] - 68)).eval()
+    export_onnx(net, 120, MODEL, path)
     assert path.stat().st_size < 16_000_000
     return net, onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 

@@ -18,11 +18,13 @@ class CrossViewAttention(nn.Module):  # type: ignore[misc]
         D, a multiple of ``heads``.
     heads
         Number of attention heads.
+    even
+        Read the mean of the tokens, weighted by their bias alone: no attention, for comparison.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, even: bool = False) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.even = heads, even
         self.before, self.tokens_before, self.between = (nn.LayerNorm(width) for _ in range(3))
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
@@ -47,7 +49,7 @@ class CrossViewAttention(nn.Module):  # type: ignore[misc]
         """
         q = self._split(self.query(self.before(vectors)))
         k, v = (self._split(part) for part in self.key_value(self.tokens_before(tokens)).chunk(2, dim=-1))
-        logits = q @ k.transpose(-1, -2) * (q.shape[-1] ** -0.5) + bias[:, None, None]
+        logits = bias[:, None, None] + q @ k.transpose(-1, -2) * (0.0 if self.even else q.shape[-1] ** -0.5)
         read = (logits.softmax(dim=-1) @ v).transpose(1, 2).flatten(2)
         vectors = vectors + self.out(read)
         return vectors + self.think(self.between(vectors))

@@ -7,14 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+import torch
 from torch import nn
 
-from facefuse.errors import UsageError
+from facefuse.errors import AssetError, UsageError
 from facefuse.learning.df_mvr.config import PRESETS, DfMvrConfig
 from facefuse.learning.df_mvr.export import Parity, check_parity, export_onnx
-from facefuse.learning.df_mvr.n_view import NViewConfig, NViewNet
+from facefuse.learning.df_mvr.n_view import NViewConfig, NViewNet, voted_points
 from facefuse.learning.df_mvr.network import DeepFusionConfig, DeepFusionNet
 from facefuse.learning.df_mvr.parts import part_table
+from facefuse.learning.df_mvr.placing import PointModel
 from facefuse.learning.df_mvr.rigs import made_up_rigs, read_rigs
 from facefuse.learning.df_mvr.task import MultiviewTask
 from facefuse.learning.engine.checkpoint import CHECKPOINT, averaged_weights
@@ -22,6 +24,7 @@ from facefuse.learning.engine.distributed import join_world, leave_world
 from facefuse.learning.engine.run_folder import CONFIG, RUN, begin_run
 from facefuse.learning.engine.settings import read_settings
 from facefuse.learning.engine.trainer import Outcome, prepare, train
+from facefuse.learning.landmarks.points import IBUG_POINTS
 from facefuse.morphable.model import FaceModel
 from facefuse.morphable.registry import load_model
 
@@ -41,7 +44,7 @@ def start(config: str, data: Path | None, out: Path, landmark_run: Path | None, 
     out
         Of the run.
     landmark_run
-        Not taken.
+        Checkpoint of a landmark network to start the encoder from; random weights without it.
     face_model
         A ``.safetensors`` file that ``facefuse models import`` wrote; the base model without it.
 
@@ -50,10 +53,8 @@ def start(config: str, data: Path | None, out: Path, landmark_run: Path | None, 
     UsageError
         If the folder holds a run with other settings, or the settings are wrong.
     """
-    if landmark_run is not None:
-        raise UsageError("--start is not for df-mvr, which begins with random weights")
     settings = PRESETS[config] if config in PRESETS else read_settings(DfMvrConfig, Path(config))
-    sources = {"data": data, "face_model": face_model}
+    sources = {"data": data, "face_model": face_model, "landmark_run": landmark_run}
     plain = {name: None if path is None else str(path.resolve()) for name, path in sources.items()}
     begin_run(out, settings, METHOD, plain)
     return resume(out)
@@ -67,7 +68,8 @@ def resume(out: Path) -> Outcome:
     UsageError
         If there is none.
     """
-    settings, data, model = read_run(out)
+    settings, sources, model = read_run(out)
+    data = sources["data"]
     world = join_world(settings.engine.device)
     prepare(settings.engine, world)
     try:
@@ -77,7 +79,15 @@ def resume(out: Path) -> Outcome:
         few = min(len(rig.views) for rig in rigs)
         if settings.kind == "deep-fusion" and few < settings.data.views:
             raise UsageError(f"the published network needs three views of everybody; {data} has people with {few}")
-        network = make_network(settings, model).to(world.device)
+        network = make_network(settings, model)
+        if isinstance(network, NViewNet):
+            if sources["landmark_run"] is not None:
+                start_from_landmarks(network, model, sources["landmark_run"])
+            if settings.compile:
+                network.encoder.compile(dynamic=False)
+        elif sources["landmark_run"] is not None or settings.compile:
+            raise UsageError("the published network starts from random weights, uncompiled")
+        network = network.to(world.device, memory_format=torch.channels_last)
         return train(MultiviewTask(settings, network, model, rigs, world.device), settings.engine, out, world)
     finally:
         leave_world(world)
@@ -96,7 +106,7 @@ def export(run: Path, out: Path) -> Parity:
     if not isinstance(network, NViewNet):
         raise UsageError("the published network is for comparison; only n-view networks are exported")
     network.load_state_dict(averaged_weights(run / CHECKPOINT))
-    export_onnx(network, settings.data.size, out)
+    export_onnx(network, settings.data.size, model, out)
     return check_parity(network, settings.data.size, out)
 
 
@@ -111,14 +121,31 @@ def make_network(config: DfMvrConfig, model: FaceModel) -> nn.Module:
     if config.losses.mask and len(set(part_table(model.region_names).tolist())) < 3:
         raise UsageError(f"the model {model.name!r} does not name the parts of the face; set losses.mask to 0")
     if config.kind == "deep-fusion":
-        if config.data.views != 3 or config.data.drop:
-            raise UsageError("the published network takes three views; set data.views to 3 and data.drop to 0")
+        if config.data.views != 3:
+            raise UsageError("the published network takes three views; set data.views to 3")
         return DeepFusionNet(fitting(config.deep_fusion, model))
-    return NViewNet(fitting(config.n_view, model))
+    return NViewNet(fitting(config.n_view, model), PointModel(model, voted_points(model)[IBUG_POINTS:] - IBUG_POINTS))
 
 
-def read_run(folder: Path) -> tuple[DfMvrConfig, Path | None, FaceModel]:
-    """Settings, data and face model of a run.
+def start_from_landmarks(network: NViewNet, model: FaceModel, checkpoint: Path) -> None:
+    """Start the encoder from the averaged weights of a landmark run's ``checkpoint.pt``.
+
+    Raises
+    ------
+    AssetError
+        If it is no such checkpoint or of another size.
+    """
+    try:
+        weights = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
+        kept = torch.zeros(weights["votes.bias"].numel() // 4, dtype=torch.bool)
+        kept[: len(voted_points(model))] = True  # the irises' come last
+        network.encoder.start_from(weights, kept)
+    except (RuntimeError, KeyError, ValueError, EOFError, OSError) as error:
+        raise AssetError(f"{checkpoint}: not a landmark network of this size ({error})") from error
+
+
+def read_run(folder: Path) -> tuple[DfMvrConfig, dict[str, Path | None], FaceModel]:
+    """Settings, what it reads (``data``, ``landmark_run``; None where nothing) and face model of a run.
 
     Raises
     ------
@@ -128,8 +155,8 @@ def read_run(folder: Path) -> tuple[DfMvrConfig, Path | None, FaceModel]:
     settings = read_settings(DfMvrConfig, folder / CONFIG)
     try:
         plain = json.loads((folder / RUN).read_text(encoding="utf-8"))
-        data = None if plain["data"] is None else Path(plain["data"])
-        return settings, data, load_model(plain["face_model"] or "base")
+        read = {name: None if plain[name] is None else Path(plain[name]) for name in ("data", "landmark_run")}
+        return settings, read, load_model(plain["face_model"] or "base")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder / RUN}: does not say what data the run uses ({error})") from error
 

@@ -18,30 +18,34 @@ class DataConfig:
 
     Attributes
     ----------
-    people
-        Per step; a multiple of the engine's shards.
+    crops
+        Most of a step; a multiple of the engine's shards.
     views
-        Most views per person; with ``drop`` some are left out.
-    drop
-        Chance of each view but the first to be missing.
+        Most views per person. Each step draws how many it takes, from one to this, and as many people as the crops
+        allow; the published network always takes as many.
     size
         Side of the crops, px.
     log_scale, shift, roll_deg
         Standard deviations of the crop's size, place (in sides of the face) and turn.
+    mirror
+        Chance of a person to be mirrored.
     rendered
         Side of the pictures that are rendered for the photometric and the mask loss, px.
+    pictured
+        Most views of a shard that are rendered, of whole people.
     held_out
         People kept for validation: the last ones.
     """
 
-    people: int = 8
+    crops: int = 48
     views: int = 5
-    drop: float = 0.3
-    size: int = 120
+    size: int = 112
     log_scale: float = 0.06
     shift: float = 0.03
     roll_deg: float = 10.0
-    rendered: int = 96
+    mirror: float = 0.5
+    rendered: int = 72
+    pictured: int = 8
     held_out: int = 16
 
 
@@ -57,6 +61,11 @@ class DfMvrConfig:
         Weights; `LossWeights.landmarks3d` above 0 leaves the weakly supervised regime.
     mask_from
         Step at which the mask loss begins: outlines must be near before they can pull.
+    common
+        Whether pixels count by how many of the views see that place of the face, as the paper has it: what all views
+        see they must explain together.
+    compile
+        Compile the encoder (worth it in runs of hours).
     """
 
     engine: EngineConfig = field(default_factory=EngineConfig)
@@ -67,20 +76,34 @@ class DfMvrConfig:
     losses: LossWeights = field(default_factory=LossWeights)
     data: DataConfig = field(default_factory=DataConfig)
     mask_from: int = 0
+    common: bool = True
+    compile: bool = False
 
 
 _OURS = LossWeights(
-    photometric=1.0, landmarks=0.1, mesh=0.1, coefficients=1e-3, expression=1.0, albedo=1.0, light=0.1, reflectance=0.0
+    photometric=3.0,
+    landmarks=0.1,
+    mesh=1.0,
+    votes=1.0,
+    sigma=0.05,
+    earlier=0.3,
+    mask=0.3,
+    coefficients=1e-3,
+    expression=1.0,
+    albedo=1.0,
+    light=0.1,
+    reflectance=0.0,
 )
 # In pixels of a 224 crop, with the published weights of points; the rest is scaled to what it may cost beside them.
 
 PRESETS: dict[str, DfMvrConfig] = {
     # A laptop's two cores, some hours.
     "cpu": DfMvrConfig(
-        engine=EngineConfig(steps=8000),
+        engine=EngineConfig(steps=6000),
         optim=OptimConfig(learning_rate=1e-3, weight_decay=0.03, warm_up=300),
         losses=_OURS,
-        mask_from=2000,
+        mask_from=1000,
+        compile=True,
     ),
     # One GPU or several (torchrun).
     "gpu": DfMvrConfig(
@@ -90,7 +113,7 @@ PRESETS: dict[str, DfMvrConfig] = {
             encoder=EncoderConfig(stem=24, channels=(48, 96, 176, 256), blocks=(2, 3, 4, 2)), width=256, layers=3
         ),
         losses=_OURS,
-        data=DataConfig(people=64, views=9, rendered=112, held_out=64),
+        data=DataConfig(crops=256, views=9, rendered=112, pictured=64, held_out=64),
         mask_from=10000,
     ),
     # The published network, losses and optimiser: Adam 1e-4; 48,000 steps of 24 triplets, the mask loss from epoch 101
@@ -99,7 +122,17 @@ PRESETS: dict[str, DfMvrConfig] = {
         engine=EngineConfig(steps=48000, device="cuda", threads=8),
         optim=OptimConfig(kind="adam", learning_rate=1e-4, second_moment=0.999, clip=0.0),
         kind="deep-fusion",
-        data=DataConfig(people=24, views=3, drop=0.0, size=224, log_scale=0.0, shift=0.0, roll_deg=0.0, rendered=224),
+        data=DataConfig(
+            crops=72,
+            views=3,
+            size=224,
+            log_scale=0.0,
+            shift=0.0,
+            roll_deg=0.0,
+            mirror=0.0,
+            rendered=224,
+            pictured=72,
+        ),
         mask_from=17300,
     ),
     # End to end on made-up photos within two minutes of one core.
@@ -110,13 +143,13 @@ PRESETS: dict[str, DfMvrConfig] = {
             encoder=EncoderConfig(stem=8, channels=(16, 24, 32, 48), blocks=(1, 1, 1, 1)), width=48, heads=2, layers=1
         ),
         losses=_OURS,
-        data=DataConfig(people=2, views=3, size=64, rendered=48, held_out=2),
+        data=DataConfig(crops=6, views=3, size=64, rendered=48, pictured=6, held_out=2),
     ),
 }
 PRESETS["paper-small"] = replace(
     PRESETS["paper"],
     engine=replace(PRESETS["paper"].engine, device="cpu", threads=2, steps=8000),
     deep_fusion=DeepFusionConfig(width=0.25),
-    data=replace(PRESETS["paper"].data, people=4, size=128, rendered=96),
+    data=replace(PRESETS["paper"].data, crops=12, size=128, rendered=96, pictured=12),
     mask_from=3000,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from onnx import helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from facefuse.learning.df_mvr.n_view import NViewNet
+from facefuse.learning.df_mvr.n_view import NViewNet, voted_points
 from facefuse.learning.landmarks.export import store_weights_as_half
+from facefuse.learning.landmarks.points import IBUG_POINTS
+from facefuse.morphable.model import FaceModel
 
 _OPSET = 17
-OUTPUTS = ("identity", "albedo", "expression", "pose", "light", "parts")
+OUTPUTS = ("identity", "albedo", "expression", "pose", "light", "parts", "points", "log_sigma")
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,11 @@ class _OnePerson(nn.Module):  # type: ignore[misc]
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
         present = torch.ones_like(crops[None, :, 0, 0, 0], dtype=torch.bool)
-        return tuple(part[0] for part in self.network(crops[None], present))
+        out = self.network(crops[None], present)
+        return tuple(getattr(out, name)[0] for name in OUTPUTS)
 
 
-def export_onnx(network: NViewNet, size: int, path: Path) -> None:
+def export_onnx(network: NViewNet, size: int, model: FaceModel, path: Path) -> None:
     """Write a network for crops of ``size`` pixels.
 
     Input ``crops`` (N, size, size, 3) uint8, the views of one person; outputs named as in `NViewOutput`, without the
@@ -53,12 +57,12 @@ def export_onnx(network: NViewNet, size: int, path: Path) -> None:
     ----------
     network
         Not changed.
-    size
-        Side of the crops, px; stated in the file's metadata.
+    size, model
+        Side of the crops, px, and the face model; stated in the file's metadata with the mesh points.
     path
         An ``.onnx`` file.
     """
-    plain = NViewNet(network.config)
+    plain = NViewNet(network.config, network.model)
     plain.load_state_dict({name: value.detach().cpu() for name, value in network.state_dict().items()})
     buffer = io.BytesIO()
     torch.onnx.export(
@@ -67,15 +71,17 @@ def export_onnx(network: NViewNet, size: int, path: Path) -> None:
         buffer,
         input_names=["crops"],
         output_names=list(OUTPUTS),
-        dynamic_axes={name: {0: "views"} for name in ("crops", "expression", "pose", "light", "parts")},
+        dynamic_axes={name: {0: "views"} for name in ("crops", *OUTPUTS[2:])},
         opset_version=_OPSET,
         dynamo=False,
     )
-    model = onnx.load_from_string(buffer.getvalue())
-    store_weights_as_half(model)
-    helper.set_model_props(model, {"crop_size": str(size)})
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    graph = onnx.load_from_string(buffer.getvalue())
+    store_weights_as_half(graph)
+    mesh = [int(index) - IBUG_POINTS for index in voted_points(model)[IBUG_POINTS:]]
+    facts = {"crop_size": str(size), "face_model": model.name, "mesh_indices": json.dumps(mesh)}
+    helper.set_model_props(graph, facts)
+    onnx.checker.check_model(graph)
+    path.write_bytes(graph.SerializeToString(deterministic=True))
 
 
 def check_parity(network: NViewNet, size: int, path: Path) -> Parity:

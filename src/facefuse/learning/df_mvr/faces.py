@@ -11,18 +11,15 @@ from torch import Tensor
 
 from facefuse.detection.five_points import TEMPLATE, five_points
 from facefuse.geometry.alignment import similarity_from_points
-from facefuse.geometry.rotations import rot6d_to_rotmat
 from facefuse.learning.df_mvr.n_view import NViewOutput
 from facefuse.learning.df_mvr.network import DeepFusionOutput
-from facefuse.learning.rendering import OrthographicCameras, PinholeCameras
+from facefuse.learning.df_mvr.placing import PointModel, expression_weights
+from facefuse.learning.rendering import PinholeCameras
 from facefuse.morphable.model import FaceModel
 
-TYPICAL_SCALE = 0.52 / 120.0
-"""Crop sides per mm of a face in a crop about its box."""
 FOCAL, DISTANCE_MM = 1015.0 / 224.0, 1000.0
 """Of the published camera: focal length in sides of the crop, and where it puts the face before training. Upstream has
 the camera at 1 dm and lets the network find the other nine, from a start at which nothing is in the picture."""
-_EXPRESSION_START = -2.5  # logit of an expression weight before training
 
 
 @dataclass(frozen=True)
@@ -37,10 +34,6 @@ class Faces:
         (B·N, E), and
     albedo
         (B, A) coefficients.
-    neutral
-        (B, V, 3) mm, model frame.
-    vertices
-        (B·N, V, 3) with expressions.
     cameras
         B·N of them, in pixels of crops of side one; see `scaled`.
     light
@@ -50,17 +43,25 @@ class Faces:
     identity: Tensor
     expression: Tensor
     albedo: Tensor
-    neutral: Tensor
-    vertices: Tensor
-    cameras: OrthographicCameras | PinholeCameras
+    cameras: PinholeCameras
     light: Tensor
 
+    def first(self, people: int, views: int) -> Faces:
+        """The first so many people, who have so many views each."""
+        c, some = self.cameras, people * views
+        cameras = PinholeCameras(c.focal[:some], c.centre[:some], c.rotation[:some], c.translation[:some])
+        return Faces(
+            self.identity[:people],
+            self.expression[:some],
+            self.albedo[:people],
+            cameras,
+            self.light[:some],
+        )
 
-def scaled(cameras: OrthographicCameras | PinholeCameras, size: int) -> OrthographicCameras | PinholeCameras:
+
+def scaled(cameras: PinholeCameras, size: int) -> PinholeCameras:
     """Cameras for crops of ``size`` pixels, centre of the top-left one at (0, 0), from those for a crop of side one."""
-    if isinstance(cameras, PinholeCameras):
-        return PinholeCameras(cameras.focal * size, cameras.centre * size - 0.5, cameras.rotation, cameras.translation)
-    return OrthographicCameras(cameras.scale * size, cameras.rotation, cameras.translation * size - 0.5)
+    return PinholeCameras(cameras.focal * size, cameras.centre * size - 0.5, cameras.rotation, cameras.translation)
 
 
 class FaceDecoder:
@@ -79,27 +80,19 @@ class FaceDecoder:
             return torch.as_tensor(np.asarray(array), dtype=kind, device=device)
 
         self.model = model.to(tensor)
+        self._points = PointModel(model, np.arange(len(model.mesh_points))).to(device)
         points = np.asarray(model.landmarks(np.asarray(model.mean, dtype=float)))
-        low, high = points.min(axis=0), points.max(axis=0)
-        # what lies in the middle of a crop about the box of the landmarks, and of one by five points
-        self._box_middle = float((low[1] + high[1]) / 2)
+        # what lies in the middle of a crop by five points
         origin = similarity_from_points(100.0 * TEMPLATE, five_points(points)).apply(np.zeros(3))
         self._origin = torch.as_tensor(origin, dtype=torch.float32, device=device)
         # the mean face is lit evenly and fully before training
         self._even = torch.zeros(9, 3, device=device)
         self._even[0] = 1.0 / 0.282095
-        self._frontal = torch.tensor([1.0, 0.0, 0.0, 0.0, -1.0, 0.0], device=device)
 
     def of_n_view(self, out: NViewOutput) -> Faces:
-        """Faces of our network: scaled orthographic cameras, light per view."""
-        pose = out.pose.flatten(0, 1).float()
-        middle = pose.new_tensor([0.5, 0.5 + TYPICAL_SCALE * self._box_middle])
-        cameras = OrthographicCameras(
-            TYPICAL_SCALE * torch.exp(0.3 * pose[:, 6]),
-            rot6d_to_rotmat(pose[:, :6] + self._frontal),
-            middle + 0.15 * pose[:, 7:9],
-        )
+        """Faces of our network: a camera and a light for each view."""
         light = out.light.flatten(0, 1).float().transpose(1, 2)
+        cameras = self._points.cameras(out.pose.flatten(0, 1).float())
         return self._faces(out.identity, out.albedo, out.expression.flatten(0, 1), cameras, self._even + light)
 
     def of_deep_fusion(self, out: DeepFusionOutput) -> Faces:
@@ -122,16 +115,28 @@ class FaceDecoder:
         identity: Tensor,
         albedo: Tensor,
         expression: Tensor,
-        cameras: OrthographicCameras | PinholeCameras,
+        cameras: PinholeCameras,
         light: Tensor,
     ) -> Faces:
         identity, expression = identity.float(), expression.float()
-        if self.model.blendshapes:
-            expression = torch.sigmoid(expression + _EXPRESSION_START)
-        neutral = self.model.vertices(identity)
-        moved = self.model.vertices(None, expression) - self.model.mean
-        vertices = neutral.repeat_interleave(len(expression) // len(identity), dim=0) + moved
-        return Faces(identity, expression, albedo.float(), neutral, vertices, cameras, light)
+        expression = expression_weights(expression, self.model.blendshapes)
+        return Faces(identity, expression, albedo.float(), cameras, light)
+
+    def neutral(self, faces: Faces) -> Tensor:
+        """Heads without expression, (B, V, 3) mm in the model frame."""
+        heads: Tensor = self.model.vertices(faces.identity)
+        return heads
+
+    def vertices(self, faces: Faces) -> Tensor:
+        """Heads with the expressions of the views, (B·N, V, 3) mm in the model frame."""
+        moved: Tensor = self.model.vertices(None, faces.expression) - self.model.mean
+        views = len(faces.expression) // len(faces.identity)
+        return self.neutral(faces).repeat_interleave(views, dim=0) + moved
+
+    def points(self, faces: Faces) -> Tensor:
+        """The 68 landmarks and all mesh points with the expressions of the views, (B·N, P, 3) mm."""
+        views = len(faces.expression) // len(faces.identity)
+        return self._points.points(faces.identity.repeat_interleave(views, dim=0), faces.expression)
 
 
 def euler_matrix(angles: Tensor) -> Tensor:

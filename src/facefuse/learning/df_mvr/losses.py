@@ -27,6 +27,10 @@ class LossWeights:
         Of the functions of these names.
     mesh
         Of `landmarks` on MediaPipe's mesh points, which the paper does not have.
+    votes, sigma
+        Of `landmarks` on the points that our network finds by itself, and of `uncertainty` on theirs.
+    earlier
+        Of `landmarks` on the points of our network's faces before each refinement.
     mask
         Of `mask_cross_entropy` and `mask_overlap` together, on the parts that are rendered; and on those that a network
         finds by itself, where it does.
@@ -41,6 +45,9 @@ class LossWeights:
     photometric: float = 24.0
     landmarks: float = 0.02
     mesh: float = 0.0
+    votes: float = 0.0
+    sigma: float = 0.0
+    earlier: float = 0.0
     coefficients: float = 3e-4
     identity: float = 1.0
     expression: float = 0.8
@@ -86,6 +93,22 @@ def landmarks(points: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
     """
     distance = ((points - truth).square().sum(dim=-1) + _TINY).sqrt()
     return (weights * distance).mean()
+
+
+def uncertainty(log_sigma: Tensor, points: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+    """``mean w (|q - q*|₂ / σ + 2 log σ)``: the likelihood of the distances under a round Laplace distribution.
+
+    The points carry no gradient: knowing better how uncertain they are must not make them worse.
+
+    Parameters
+    ----------
+    log_sigma
+        (B, n), pixels.
+    points, truth, weights
+        As in `landmarks`.
+    """
+    distance = ((points - truth).detach().square().sum(dim=-1) + _TINY).sqrt()
+    return (weights * (distance * torch.exp(-log_sigma) + 2.0 * log_sigma)).mean()
 
 
 def coefficient_prior(identity: Tensor, expression: Tensor, albedo: Tensor, weights: LossWeights) -> Tensor:

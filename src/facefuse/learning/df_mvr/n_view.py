@@ -1,27 +1,35 @@
-"""Our network for any number of views in any order: a shared encoder, the face's parts, attention across views.
+"""Our network for any number of views in any order: a shared encoder, the face's parts, attention across views, and a
+learnt joint fit to the points found in all of them.
 
 What it changes over DF-MVR: one encoder for all views instead of three; the face mask is found by the network itself
 and decides which places of which view are believed, instead of being a fourth channel; views are a set, so that one,
 two or nine may come in any order; every view has its own light and, unless told otherwise, its own expression, as
-photos taken at different times need.
+photos taken at different times need; the encoder, which is that of the landmark network, votes for the points of the
+face in each view, and the face is moved step by step to where they are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from facefuse.detection.landmarks import LandmarkNetwork
 from facefuse.learning.df_mvr.attention import CrossViewAttention, log_weight, masked_mean
 from facefuse.learning.df_mvr.parts import PARTS
+from facefuse.learning.df_mvr.placing import POSE, PointModel
+from facefuse.learning.df_mvr.refinement import Found, Guess, Refinement
 from facefuse.learning.landmarks.config import NetworkConfig
-from facefuse.learning.landmarks.network import LandmarkNet
+from facefuse.learning.landmarks.network import CROP_SIZE, LandmarkNet
+from facefuse.learning.landmarks.points import IBUG_POINTS
+from facefuse.morphable.model import FaceModel
 
-POSE = 9
-"""Two rows of the rotation, logarithm of the scale, translation: the camera in the crop."""
 LIGHT = 27
 
 
@@ -34,11 +42,17 @@ class NViewConfig:
     identity, expression, albedo
         Coefficients of the face model, or as many as it has; no albedo where 0.
     encoder
-        Channels of the encoder, which is that of the landmark network and can start from its weights.
+        The encoder, which is the landmark network and can start from its weights.
     width, heads, layers, queries
         Of the attention across views.
+    refinements
+        Steps of the learnt joint fit.
+    hidden
+        Width of its heads.
     masks
         Whether the parts found decide which places are believed; else every place is.
+    attention
+        Whether tokens are chosen by attention; else their mean is read.
     shared_expression
         Whether the views show one expression (one moment), which all of them then determine.
     """
@@ -51,7 +65,10 @@ class NViewConfig:
     heads: int = 4
     layers: int = 2
     queries: int = 8
+    refinements: int = 2
+    hidden: int = 320
     masks: bool = True
+    attention: bool = True
     shared_expression: bool = False
 
 
@@ -67,11 +84,17 @@ class NViewOutput(NamedTuple):
     expression
         (B, N, E); the same in every view where it is shared.
     pose
-        (B, N, 9).
+        (B, N, `POSE`).
     light
         (B, N, 3, 9) spherical harmonics of each colour, for normals in the model frame.
     parts
-        (B, N, P, h, w) logits of `parts.PARTS` on a grid four pixels apart.
+        (B, N, P, h, w) logits of `parts.PARTS` on a grid eight pixels apart.
+    points
+        (B, N, P, 2) points that the encoder finds in the crops, in sides of the crop, and
+    log_sigma
+        (B, N, P) the logarithm of each coordinate's standard deviation, pixels of a 120-pixel crop.
+    earlier
+        (B, N, R, P, 2) where the points of the face lay before each refinement.
     """
 
     identity: Tensor
@@ -80,6 +103,51 @@ class NViewOutput(NamedTuple):
     pose: Tensor
     light: Tensor
     parts: Tensor
+    points: Tensor
+    log_sigma: Tensor
+    earlier: Tensor
+
+
+def voted_points(model: FaceModel) -> npt.NDArray[np.intp]:
+    """The points that the encoder votes for, among the 68 landmarks and the mesh points of a face model.
+
+    They are those of the shipped landmark network, whose weights the encoder can start from, but for the irises', which
+    have no fixed place on a face.
+    """
+    mesh = np.asarray(LandmarkNetwork().mesh_indices, dtype=np.intp)
+    return np.concatenate([np.arange(IBUG_POINTS), IBUG_POINTS + mesh[mesh < len(model.mesh_points)]])
+
+
+class Encoder(LandmarkNet):
+    """The landmark network, with its features and without its face score.
+
+    Parameters
+    ----------
+    config
+        Of its size.
+    points
+        Points it votes for.
+    """
+
+    def __init__(self, config: NetworkConfig, points: int) -> None:
+        super().__init__(config, points)
+        del self.score
+
+    def forward(self, crops: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Features of the four stages, points (N, P, 2) in sides of the crop and their log sigma (N, P) for crops
+        (N, S, S, 3).
+        """
+        size = crops.shape[1]
+        features = self.features(crops.permute(0, 3, 1, 2).to(self.stem[0].weight.dtype) * (1.0 / 64.0) - 2.0)
+        points, log_sigma = self.vote_from(features, size)
+        return features, (points + 0.5) / CROP_SIZE, log_sigma
+
+    def start_from(self, landmark_weights: Mapping[str, Tensor], kept: Tensor) -> None:
+        """Take over the weights of a trained landmark network of the same size, but for the points not ``kept``."""
+        taken = {name: value for name, value in landmark_weights.items() if not name.startswith("score.")}
+        for name in ("votes.weight", "votes.bias"):
+            taken[name] = taken[name].unflatten(0, (4, len(kept)))[:, kept].flatten(0, 1)
+        self.load_state_dict(taken)
 
 
 class NViewNet(nn.Module):  # type: ignore[misc]
@@ -88,33 +156,48 @@ class NViewNet(nn.Module):  # type: ignore[misc]
     Parameters
     ----------
     config
+    points
+        The points of the face that are found and fitted.
     """
 
-    def __init__(self, config: NViewConfig | None = None) -> None:
+    def __init__(self, config: NViewConfig, points: PointModel) -> None:
         super().__init__()
-        self.config = config = config or NViewConfig()
-        trunk = LandmarkNet(config.encoder, 1)
-        self.stem, self.stages = trunk.stem, trunk.stages
+        self.config, self.model = config, points
         channels, width = config.encoder.channels, config.width
-        self.lateral = nn.ModuleList(nn.Conv2d(c, 64, 1) for c in channels)
+        self.encoder = Encoder(config.encoder, points.count)
+        self.lateral = nn.ModuleList(nn.Conv2d(c, 64, 1) for c in channels[1:])
         self.parts = nn.Sequential(
             nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.Conv2d(64, len(PARTS), 1)
         )
         self.token = nn.Conv2d(channels[2], width, 1)
         self.place = nn.Sequential(nn.Linear(2, 64), nn.GELU(), nn.Linear(64, width))
         self.queries = nn.Parameter(torch.randn(config.queries, width) * 0.02)
-        self.across = nn.ModuleList(CrossViewAttention(width, config.heads) for _ in range(config.layers))
+        even = not config.attention
+        self.across = nn.ModuleList(CrossViewAttention(width, config.heads, even) for _ in range(config.layers))
         self.within = CrossViewAttention(width, config.heads)
-        self.own = nn.Linear(channels[3], width)
-        fused = config.queries * width
-        per_view = POSE + LIGHT + (0 if config.shared_expression else config.expression)
-        self.shared_head = nn.Linear(
-            fused, config.identity + config.albedo + (config.expression if config.shared_expression else 0)
+        self.own = nn.Sequential(
+            nn.Linear(channels[3] + 3 * points.count, config.hidden), nn.SiLU(), nn.Linear(config.hidden, width)
         )
-        self.view_head = nn.Linear(width, per_view)
+        one, each = (config.expression, 0) if config.shared_expression else (0, config.expression)
+        self.shared_head = nn.Linear(config.queries * width, config.identity + config.albedo + one)
+        self.view_head = nn.Linear(width, POSE + LIGHT + each)
         for head in (self.shared_head, self.view_head):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)
+        self.refine = nn.ModuleList(
+            Refinement(
+                points.count,
+                config.identity,
+                config.expression,
+                width,
+                config.heads,
+                config.queries,
+                config.hidden,
+                config.shared_expression,
+                even,
+            )
+            for _ in range(config.refinements)
+        )
 
     def forward(self, crops: Tensor, present: Tensor) -> NViewOutput:
         """Regress the coefficients.
@@ -128,47 +211,56 @@ class NViewNet(nn.Module):  # type: ignore[misc]
             each person must be there.
         """
         batch, views = crops.shape[:2]
-        features = self._features(crops.flatten(0, 1))
+        features, points, log_sigma = self.encoder(crops.flatten(0, 1))
+        found = Found(points, log_sigma)
         parts = self._parts(features)
         grid = features[2]
         weight = self._weights(parts, (int(grid.shape[-2]), int(grid.shape[-1])))
+        there = present.to(grid.dtype)
+        coarse = self._weights(parts, (int(features[3].shape[-2]), int(features[3].shape[-1])))
+        own = self.own(torch.cat([masked_mean(features[3], coarse), 2 * points.flatten(1) - 1, log_sigma], dim=1))
+        own = own.unflatten(0, (batch, views))
         tokens = (self.token(grid).flatten(2).transpose(1, 2) + self._places(grid)).unflatten(0, (batch, views))
-        there = present.to(tokens.dtype)
         believed = weight.flatten(1).unflatten(0, (batch, views)) * there[:, :, None]
+        tokens = torch.cat([tokens.flatten(1, 2), own], dim=1)
+        bias = log_weight(torch.cat([believed.flatten(1), there], dim=1))
         vectors = self.queries.expand(batch, -1, -1)
         for layer in self.across:
-            vectors = layer(vectors, tokens.flatten(1, 2), log_weight(believed).flatten(1))
-        shared = self.shared_head(vectors.flatten(1))
-        own = self.own(masked_mean(features[3], self._weights(parts, (features[3].shape[-2], features[3].shape[-1]))))
-        own = own.unflatten(0, (batch, views))
+            vectors = layer(vectors, tokens, bias)
         # what is known of the person helps to tell each view's expression and light from its shape
         own = self.within(own, vectors, torch.zeros_like(vectors[..., 0]))
-        said = self.view_head(own) * there[:, :, None]
-        return self._output(shared, said, parts.unflatten(0, (batch, views)))
-
-    def _output(self, shared: Tensor, said: Tensor, parts: Tensor) -> NViewOutput:
-        c = self.config
-        identity, albedo, expression = shared.split(
-            [c.identity, c.albedo, shared.shape[1] - c.identity - c.albedo], dim=1
+        guess, albedo, light = self._first(self.shared_head(vectors.flatten(1)), self.view_head(own) * there[..., None])
+        earlier = []
+        for refine in self.refine:
+            guess, vectors, own, placed = refine(self.model, guess, found, vectors, own, there)
+            earlier.append(placed)
+        each = (batch, views)
+        return NViewOutput(
+            guess.identity,
+            albedo,
+            guess.expression.unflatten(0, each),
+            guess.pose.unflatten(0, each),
+            light,
+            parts.unflatten(0, each),
+            points.unflatten(0, each),
+            log_sigma.unflatten(0, each),
+            torch.stack(earlier or [points], dim=1).unflatten(0, each),
         )
-        pose, light, own = said.split([POSE, LIGHT, said.shape[2] - POSE - LIGHT], dim=2)
+
+    def _first(self, shared: Tensor, said: Tensor) -> tuple[Guess, Tensor, Tensor]:
+        """The guess before refinement, albedo, and light."""
+        c = self.config
+        one = c.expression if c.shared_expression else 0
+        identity, albedo, expression = shared.split([c.identity, c.albedo, one], dim=1)
+        pose, light, own = said.split([POSE, LIGHT, c.expression - one], dim=2)
         if c.shared_expression:
             own = expression[:, None].expand(-1, said.shape[1], -1)
-        return NViewOutput(identity, albedo, own, pose, light.unflatten(2, (3, 9)), parts)
-
-    def _features(self, crops: Tensor) -> list[Tensor]:
-        x = crops.permute(0, 3, 1, 2).to(self.queries.dtype) * (1.0 / 64.0) - 2.0
-        x = self.stem(x)
-        features = []
-        for stage in self.stages:
-            x = stage(x)
-            features.append(x)
-        return features
+        return Guess(identity, own.flatten(0, 1), pose.flatten(0, 1)), albedo, light.unflatten(2, (3, 9))
 
     def _parts(self, features: list[Tensor]) -> Tensor:
-        x = self.lateral[3](features[3])
-        for k in (2, 1, 0):
-            finer = self.lateral[k](features[k])
+        x = self.lateral[2](features[3])
+        for k in (1, 0):
+            finer = self.lateral[k](features[k + 1])
             x = finer + functional.interpolate(x, size=finer.shape[-2:], mode="nearest")
         return self.parts(x)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from facefuse.detection.crop import Square, cut_square
 from facefuse.detection.five_points import aligned_square, five_points
@@ -17,7 +19,8 @@ from facefuse.detection.landmarks import crop_square
 from facefuse.errors import UnusableInput, UsageError
 from facefuse.learning.df_mvr.config import DataConfig
 from facefuse.learning.df_mvr.multiview_set import SEED, neutral_head
-from facefuse.learning.df_mvr.parts import part_table
+from facefuse.learning.df_mvr.parts import SWAPPED, part_table
+from facefuse.learning.landmarks.points import IBUG_MIRROR, mirror_partners
 from facefuse.learning.synthesis.folder import read_photos
 from facefuse.learning.synthesis.generator import Settings, Synthesizer
 from facefuse.learning.synthesis.sample import OTHER_PARTS, SyntheticPhoto
@@ -27,6 +30,8 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 UNKNOWN = 255
 """Label of a pixel where something hides the face."""
+_MIRRORED = np.arange(256, dtype=np.uint8)
+_MIRRORED[: len(SWAPPED)] = SWAPPED
 MADE_UP_PEOPLE = 6
 _MADE_UP_SIDE = 128
 
@@ -109,8 +114,8 @@ def rig_of(model: FaceModel, photos: Iterable[SyntheticPhoto]) -> Rig:
     return Rig(tuple(view_of(model, photo) for photo in listed), face.astype(np.float32))
 
 
-def read_rigs(folder: Path, model: FaceModel) -> list[Rig]:
-    """Read what ``facefuse synthesize --views N`` wrote.
+def read_rigs(folder: Path, model: FaceModel, most: int | None = None) -> list[Rig]:
+    """Read what ``facefuse synthesize --views N`` wrote; the first ``most`` people, or all.
 
     Raises
     ------
@@ -120,7 +125,7 @@ def read_rigs(folder: Path, model: FaceModel) -> list[Rig]:
         If they are of the series kept for testing.
     """
     rigs = []
-    for (seed, _), photos in groupby(read_photos(folder), key=lambda photo: photo.seed[:2]):
+    for (seed, _), photos in islice(groupby(read_photos(folder), key=lambda photo: photo.seed[:2]), most):
         if seed == SEED:
             raise UsageError(f"{folder}: series {SEED} is kept for testing; make photos with another --seed")
         rigs.append(rig_of(model, photos))
@@ -137,45 +142,105 @@ def made_up_rigs(model: FaceModel, views: int, seed: int) -> list[Rig]:
     return [rig_of(model, synthesizer.rig(seed, index, views)) for index in range(MADE_UP_PEOPLE)]
 
 
-def draw(rigs: list[Rig], count: int, config: DataConfig, rng: np.random.Generator, aligned: bool = False) -> RigBatch:
-    """Draw people, views and crops.
+@dataclass(frozen=True)
+class Symmetry:
+    """What mirroring exchanges: the partner of each of the 68 + M points, and of each vertex of `Rig.face`."""
+
+    points: npt.NDArray[np.intp]
+    face: npt.NDArray[np.intp]
+
+    @staticmethod
+    def of(model: FaceModel) -> Symmetry:
+        """That of a face model.
+
+        Raises
+        ------
+        ValueError
+            If its mesh points are not symmetric.
+        """
+        mean = np.asarray(model.mean, dtype=float)
+        mesh = mirror_partners(np.asarray(model.mesh_landmarks(mean))[:, :2])
+        inside = np.flatnonzero(np.asarray(model.face_mask))
+        place = np.zeros(model.vertex_count, np.intp)
+        place[inside] = np.arange(len(inside))
+        return Symmetry(np.concatenate([IBUG_MIRROR, mesh + 68]), place[np.asarray(model.symmetric)[inside]])
+
+    def mirrored_view(self, view: View) -> View:
+        """The mirrored photo."""
+        points = view.points[self.points] * np.float32([-1, 1]) + np.float32([view.pixels.shape[1] - 1, 0])
+        return View(view.pixels[:, ::-1], points, view.known[self.points], _MIRRORED[view.parts[:, ::-1]])
+
+    def mirrored_face(self, face: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The mirrored face (N, 3)."""
+        turned: npt.NDArray[np.float32] = face[self.face] * np.float32([-1, 1, 1])
+        return turned
+
+
+def draw(
+    rigs: list[Rig],
+    people: int,
+    views: int,
+    config: DataConfig,
+    rng: np.random.Generator,
+    *,
+    aligned: bool = False,
+    symmetry: Symmetry | None = None,
+) -> RigBatch:
+    """Draw people, views of them and crops.
 
     Parameters
     ----------
     rigs : list of Rig
-    count : int
-        People.
+    people, views : int
+        How many; a person who has fewer views has the rest missing.
     config : DataConfig
     rng : Generator
     aligned : bool
         Whether crops are those of `five_points` (as published), else about the box of the landmarks.
+    symmetry : Symmetry, optional
+        Needed to mirror some of the people.
     """
-    chosen = rng.choice(len(rigs), count, replace=len(rigs) < count)
-    return RigBatch.joined([_person(rigs[int(k)], config, rng, aligned) for k in chosen])
+    chosen = rng.choice(len(rigs), people, replace=len(rigs) < people)
+    mirrors = [symmetry if rng.random() < config.mirror else None for _ in chosen]
+    drawn = []
+    for k, mirror in zip(chosen, mirrors, strict=True):
+        rig = rigs[int(k)]
+        order = np.arange(len(rig.views)) if aligned else rng.permutation(len(rig.views))
+        drawn.append(_person(rig, order[:views], views, config, rng, aligned, mirror))
+    return RigBatch.joined(drawn)
 
 
 def whole(rigs: list[Rig], views: int, config: DataConfig, aligned: bool = False) -> RigBatch:
     """The first views of every person, cropped without chance, for validation."""
-    plain = DataConfig(views=views, drop=0.0, size=config.size, log_scale=0.0, shift=0.0, roll_deg=0.0)
+    plain = DataConfig(views=views, size=config.size, log_scale=0.0, shift=0.0, roll_deg=0.0)
     rng = np.random.default_rng(0)
-    return RigBatch.joined([_person(rig, plain, rng, aligned, shuffled=False) for rig in rigs])
+    return RigBatch.joined(
+        [_person(rig, np.arange(min(views, len(rig.views))), views, plain, rng, aligned, None) for rig in rigs]
+    )
 
 
-def _person(rig: Rig, config: DataConfig, rng: np.random.Generator, aligned: bool, shuffled: bool = True) -> RigBatch:
-    order = rng.permutation(len(rig.views)) if shuffled and not aligned else np.arange(len(rig.views))
-    count, size, points = config.views, config.size, len(rig.views[0].points)
+def _person(
+    rig: Rig,
+    chosen: npt.NDArray[np.intp],
+    count: int,
+    config: DataConfig,
+    rng: np.random.Generator,
+    aligned: bool,
+    mirror: Symmetry | None,
+) -> RigBatch:
+    size, points = config.size, len(rig.views[0].points)
     batch = RigBatch(
         np.zeros((1, count, size, size, 3), np.uint8),
         np.zeros((1, count), bool),
         np.zeros((1, count, points, 2), np.float32),
         np.zeros((1, count, points), np.float32),
         np.full((1, count, size, size), UNKNOWN, np.uint8),
-        rig.face[None],
+        (rig.face if mirror is None else mirror.mirrored_face(rig.face))[None],
     )
-    for k, index in enumerate(order[:count]):
-        if k and rng.random() < config.drop:
-            continue
+    for k, index in enumerate(chosen):
         view = rig.views[int(index)]
+        if mirror is not None:
+            view = mirror.mirrored_view(view)
         square = _square(view, config, rng, aligned)
         batch.crops[0, k] = cut_square(view.pixels, square, size)
         batch.points[0, k] = square.to_crop(view.points.astype(float), size)
@@ -198,8 +263,10 @@ def _square(view: View, config: DataConfig, rng: np.random.Generator, aligned: b
 
 def cut_labels(labels: npt.NDArray[np.uint8], square: Square, size: int) -> npt.NDArray[np.uint8]:
     """Labels at the centres of a crop's pixels; `UNKNOWN` outside the photo."""
-    y, x = np.mgrid[:size, :size]
-    at = np.rint(square.to_photo(np.stack([x, y], axis=-1).astype(float), size)).astype(int)
-    inside = (at >= 0).all(axis=-1) & (at[..., 0] < labels.shape[1]) & (at[..., 1] < labels.shape[0])
-    at = np.where(inside[..., None], at, 0)
-    return np.where(inside, labels[at[..., 1], at[..., 0]], UNKNOWN).astype(np.uint8)
+    cos, sin = math.cos(square.roll) * square.side / size, math.sin(square.roll) * square.side / size
+    # Pillow maps edges: crop (x + 0.5) to photo (x + 0.5)
+    start = square.centre + 0.5 - (size / 2.0) * np.array([cos - sin, sin + cos])
+    affine = (cos, -sin, start[0], sin, cos, start[1])
+    photo = Image.fromarray(np.ascontiguousarray(labels))
+    cut = photo.transform((size, size), Image.Transform.AFFINE, affine, Image.Resampling.NEAREST, fillcolor=UNKNOWN)
+    return np.asarray(cut)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,11 +14,14 @@ from torch.nn import functional
 
 from facefuse.evaluation.agreement import mesh_agreement
 from facefuse.learning.df_mvr import losses as terms
+from facefuse.learning.df_mvr.common import common_visibility
 from facefuse.learning.df_mvr.config import DfMvrConfig
 from facefuse.learning.df_mvr.faces import FaceDecoder, Faces, scaled
+from facefuse.learning.df_mvr.n_view import NViewOutput, voted_points
 from facefuse.learning.df_mvr.parts import PARTS, part_table, photometric_weights
-from facefuse.learning.df_mvr.rigs import UNKNOWN, Rig, RigBatch, draw, whole
+from facefuse.learning.df_mvr.rigs import UNKNOWN, Rig, RigBatch, Symmetry, draw, whole
 from facefuse.learning.engine.task import Losses, Player
+from facefuse.learning.landmarks.network import CROP_SIZE
 from facefuse.learning.rendering import Rendering, RenderMesh, render
 from facefuse.morphable.model import FaceModel
 from facefuse.rendering.marks import draw_landmarks
@@ -61,12 +65,14 @@ class MultiviewTask:
         self.config, self.network, self.device = config, network, device
         held = min(config.data.held_out, len(rigs) - 1)
         self._rigs, self._held = rigs[: len(rigs) - held], rigs[len(rigs) - held :]
+        self._symmetry = Symmetry.of(model) if config.data.mirror else None
         self._decoder = FaceDecoder(model, device)
         self._mesh = RenderMesh.of_model(model, device)
         self._mask = np.asarray(model.face_mask)
         self._parts = torch.as_tensor(vertex_parts(model), device=device)
         self._skin = (self._parts[:, PARTS.index("skin")] > 0.99).float()
         self._points = terms.published_landmark_weights().to(device)
+        self._voted = torch.as_tensor(voted_points(model), device=device)
 
     @property
     def players(self) -> Mapping[str, Player]:
@@ -80,30 +86,34 @@ class MultiviewTask:
     def batch(self, step: int, shards: Sequence[int]) -> RigBatch:
         """Some shards of the batch of a step."""
         engine, data = self.config.engine, self.config.data
+        views = data.views
+        if not self._aligned:
+            views = int(np.random.default_rng([engine.seed, step]).integers(1, data.views + 1))
+        people = max(data.crops // engine.shards // views, 1)
         drawn = []
         for shard in shards:
             rng = np.random.default_rng([engine.seed, step, shard])
-            drawn.append(draw(self._rigs, data.people // engine.shards, data, rng, self._aligned))
+            drawn.append(draw(self._rigs, people, views, data, rng, aligned=self._aligned, symmetry=self._symmetry))
         return RigBatch.joined(drawn)
 
     def losses(self, batch: RigBatch, step: int) -> Losses:
         """The weighted sum of all terms over the views there are."""
         weights = self.config.losses
         data = self._tensors(batch)
-        faces, found = self._look(self.network, data)
+        faces, out = self._look(self.network, data)
         there = data["present"].flatten()
         parts = self._point_terms(faces, data, there)
         parts["coefficients"] = terms.coefficient_prior(faces.identity, faces.expression[there], faces.albedo, weights)
         parts["light"] = terms.light(faces.light[there].transpose(1, 2))
-        if found is not None and weights.mask:
-            parts["found"] = self._found_parts(found[there], data["parts"].flatten(0, 1)[there])
+        if out is not None:
+            parts |= self._encoder_terms(out, data, there)
         if weights.photometric or (weights.mask and step >= self.config.mask_from):
-            parts |= self._picture_terms(faces, data, there, step)
+            parts |= self._picture_terms(*self._some(faces, data), step)
         if weights.landmarks3d:
-            parts["landmarks3d"] = terms.landmarks3d(faces.neutral[:, self._mask], data["face"])
+            parts["landmarks3d"] = terms.landmarks3d(self._decoder.neutral(faces)[:, self._mask], data["face"])
         if weights.reflectance and faces.albedo.shape[1]:
             parts["reflectance"] = terms.reflectance(self._decoder.model.colours(faces.albedo), self._skin)
-        factors = {name: weights.mask if name == "found" else getattr(weights, name) for name in parts}
+        factors = {name: getattr(weights, "mask" if name == "found" else name) for name in parts}
         total = torch.stack([factors[name] * value for name, value in parts.items()]).sum()
         return Losses({"regressor": total}, parts)
 
@@ -111,18 +121,19 @@ class MultiviewTask:
         """Distance of held-out faces from the truth, mm RMS after a similarity, from one view and from all."""
         if not self._held:
             return {}
-        figures = {}
-        for views in sorted({self.config.data.views} if self._aligned else {1, self.config.data.views}):
-            batch = whole(self._held, self.config.data.views, self.config.data, self._aligned)
-            batch.present[:, views:] = False
-            with torch.inference_mode():
-                faces, _ = self._look(average, self._tensors(batch))
-            heads = faces.neutral[:, self._mask].cpu().numpy()
-            pairs = zip(heads, batch.face, strict=True)
-            figures[f"face_rms_{views}"] = float(np.mean([mesh_agreement(a, b).rms for a, b in pairs]))
+        counts = sorted({self.config.data.views} if self._aligned else {1, self.config.data.views})
+        figures = {f"face_rms_{views}": float(self.held_out_errors(average, views).mean()) for views in counts}
         mean = self._decoder.model.mean[self._mask].cpu().numpy()
         figures["face_rms_mean"] = float(np.mean([mesh_agreement(mean, rig.face).rms for rig in self._held]))
         return figures
+
+    def held_out_errors(self, network: nn.Module, views: int) -> NDArray[np.float64]:
+        """Distance of each held-out face from the truth, from its first views: mm RMS after a similarity."""
+        batch = whole(self._held, views, self.config.data, self._aligned)
+        with torch.inference_mode():
+            faces, _ = self._look(network, self._tensors(batch))
+            heads = self._decoder.neutral(faces)[:, self._mask].cpu().numpy()
+        return np.array([mesh_agreement(a, b).rms for a, b in zip(heads, batch.face, strict=True)])
 
     def images(self, average: nn.Module) -> dict[str, NDArray[np.uint8]]:
         """Held-out crops: as they are, with the landmarks of the predicted face, and rendered."""
@@ -132,7 +143,7 @@ class MultiviewTask:
         size = self.config.data.size
         with torch.inference_mode():
             faces, _ = self._look(average, self._tensors(batch))
-            points = scaled(faces.cameras, size).screen(self._decoder.model.landmarks(faces.vertices))[..., :2]
+            points = scaled(faces.cameras, size).screen(self._decoder.points(faces))[:, :68, :2]
             drawn = linear_to_srgb(self._render(faces, size).colour.clamp(0, 1)).movedim(1, -1)
         rows = []
         rendered = (drawn.cpu().numpy() * 255).astype(np.uint8)
@@ -140,11 +151,11 @@ class MultiviewTask:
             rows.append(np.concatenate([crop, draw_landmarks(crop, points[k].cpu().numpy()), rendered[k]]))
         return {"held_out": np.concatenate(rows, axis=1)}
 
-    def _look(self, network: nn.Module, data: Mapping[str, Tensor]) -> tuple[Faces, Tensor | None]:
-        """Faces, and the logits of the parts that the network finds by itself, (B·N, P, h, w)."""
+    def _look(self, network: nn.Module, data: Mapping[str, Tensor]) -> tuple[Faces, NViewOutput | None]:
+        """Faces, and all that our network says of the crops."""
         if self.config.kind == "n-view":
             out = network(data["crops"], data["present"])
-            return self._decoder.of_n_view(out), out.parts.flatten(0, 1).float()
+            return self._decoder.of_n_view(out), out
         views = data["crops"].movedim(-1, 2).float() / 127.5 - 1.0
         labels = data["parts"].float()
         with_masks = self.config.deep_fusion.masks
@@ -157,24 +168,42 @@ class MultiviewTask:
     def _point_terms(self, faces: Faces, data: Mapping[str, Tensor], there: Tensor) -> dict[str, Tensor]:
         """Landmarks and mesh points against theirs, pixels of a 224 crop."""
         size = self.config.data.size
-        cameras, model = scaled(faces.cameras, size), self._decoder.model
         truth, known = data["points"].flatten(0, 1)[there], data["known"].flatten(0, 1)[there]
-        seen = cameras.screen(model.landmarks(faces.vertices))[there][..., :2]
+        seen = scaled(faces.cameras, size).screen(self._decoder.points(faces))[there][..., :2]
         zoom = REFERENCE / size
-        parts = {"landmarks": terms.landmarks(seen * zoom, truth[:, :68] * zoom, self._points * known[:, :68])}
-        if self.config.losses.mesh and len(model.mesh_points):
-            dense = cameras.screen(model.mesh_landmarks(faces.vertices))[there][..., :2]
-            parts["mesh"] = terms.landmarks(dense * zoom, truth[:, 68:] * zoom, known[:, 68:])
+        parts = {"landmarks": terms.landmarks(seen[:, :68] * zoom, truth[:, :68] * zoom, self._points * known[:, :68])}
+        if self.config.losses.mesh and seen.shape[1] > 68:
+            parts["mesh"] = terms.landmarks(seen[:, 68:] * zoom, truth[:, 68:] * zoom, known[:, 68:])
         return parts
 
-    def _found_parts(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy of the parts that the network finds by itself."""
-        wanted = functional.interpolate(labels[:, None].float(), logits.shape[-2:], mode="nearest")[:, 0].long()
-        return functional.cross_entropy(logits, wanted, ignore_index=UNKNOWN)
+    def _encoder_terms(self, out: NViewOutput, data: Mapping[str, Tensor], there: Tensor) -> dict[str, Tensor]:
+        """Parts and points that our network finds by itself, and its faces before each refinement."""
+        weights, size = self.config.losses, self.config.data.size
+        parts = {}
+        if weights.mask:
+            labels = data["parts"].flatten(0, 1)[there]
+            logits = out.parts.flatten(0, 1)[there].float()
+            wanted = functional.interpolate(labels[:, None].float(), logits.shape[-2:], mode="nearest")[:, 0].long()
+            parts["found"] = functional.cross_entropy(logits, wanted, ignore_index=UNKNOWN)
+        truth = (data["points"].flatten(0, 1)[there][:, self._voted] + 0.5) * (REFERENCE / size)
+        known = data["known"].flatten(0, 1)[there][:, self._voted]
+        found = out.points.flatten(0, 1)[there] * REFERENCE
+        parts["votes"] = terms.landmarks(found, truth, known)
+        unit = math.log(REFERENCE / CROP_SIZE)
+        parts["sigma"] = terms.uncertainty(out.log_sigma.flatten(0, 1)[there] + unit, found, truth, known)
+        before = out.earlier.flatten(0, 1)[there] * REFERENCE
+        parts["earlier"] = terms.landmarks(before, truth[:, None], known[:, None])
+        return parts
 
-    def _picture_terms(self, faces: Faces, data: Mapping[str, Tensor], there: Tensor, step: int) -> dict[str, Tensor]:
+    def _some(self, faces: Faces, data: Mapping[str, Tensor]) -> tuple[Faces, Mapping[str, Tensor]]:
+        """As many of the people as are to be rendered."""
+        views = data["present"].shape[1]
+        people = max(self.config.data.pictured // views, 1)
+        return faces.first(people, views), {name: value[:people] for name, value in data.items()}
+
+    def _picture_terms(self, faces: Faces, data: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
         """Photometric loss, and the mask loss once it has begun, on pictures of the size that is rendered."""
-        side = self.config.data.rendered
+        side, there = self.config.data.rendered, data["present"].flatten()
         crops = data["crops"].flatten(0, 1)[there].movedim(-1, 1).float() / 255.0
         photo = functional.interpolate(crops, (side, side), mode="bilinear", antialias=True)
         labels = data["parts"].flatten(0, 1)[there]
@@ -184,6 +213,8 @@ class MultiviewTask:
         parts = {}
         if self.config.losses.photometric:
             weights = photometric_weights_of(labels) * clear * drawn.mask[there, 0]
+            if self.config.common:
+                weights = weights * common_visibility(drawn, self._mesh.triangles, data["present"])[there]
             colour = linear_to_srgb(drawn.colour[there].clamp(1e-4, 1.0))
             parts["photometric"] = terms.photometric(colour, photo, weights)
         if self.config.losses.mask and step >= self.config.mask_from:
@@ -196,11 +227,12 @@ class MultiviewTask:
         return parts
 
     def _render(self, faces: Faces, side: int) -> Rendering:
-        model, views = self._decoder.model, len(faces.vertices) // len(faces.identity)
+        model, vertices = self._decoder.model, self._decoder.vertices(faces)
+        views = len(vertices) // len(faces.identity)
         colours = model.colours(faces.albedo) if faces.albedo.shape[1] else model.colours()[None]
         albedo: Any = colours.repeat_interleave(views, dim=0) if len(colours) > 1 else colours
         return render(
-            faces.vertices,
+            vertices,
             scaled(faces.cameras, side),
             self._mesh,
             side,

@@ -86,15 +86,25 @@ class LandmarkNet(nn.Module):  # type: ignore[misc]
 
     def vote(self, x: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
         """Pooled features (N, C), points (N, P, 2) and their log sigma (N, P) for input channels (N, c, S, S)."""
+        features = self.features(x)
+        points, log_sigma = self.vote_from(features, size)
+        return features[3].mean(dim=(2, 3)), points, log_sigma
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Features of the four stages, (N, C, h, w) each, for input channels (N, c, S, S)."""
         x = self.stem(x)
         features = []
         for stage in self.stages:
             x = stage(x)
             features.append(x)
+        return features
+
+    def vote_from(self, features: list[Tensor], size: int) -> tuple[Tensor, Tensor]:
+        """Points (N, P, 2) and their log sigma (N, P) by the features of crops of a size."""
         grid = features[2].shape[-2:]
-        pooled = x.mean(dim=(2, 3))
-        mixed = self.fine(features[2]) + functional.interpolate(self.coarse(x), size=tuple(grid), mode="nearest")
-        mixed = functional.relu(mixed + self.context(pooled)[:, :, None, None])
+        pooled = features[3].mean(dim=(2, 3))
+        coarse = functional.interpolate(self.coarse(features[3]), size=tuple(grid), mode="nearest")
+        mixed = functional.relu(self.fine(features[2]) + coarse + self.context(pooled)[:, :, None, None])
         votes = self.votes(self.mix(mixed)).float().flatten(2).unflatten(1, (4, self.points))
         weight = votes[:, 0].softmax(dim=-1)
         cells = torch.arange(max(grid), dtype=weight.dtype, device=weight.device)
@@ -104,4 +114,4 @@ class LandmarkNet(nn.Module):  # type: ignore[misc]
             [(weight * (votes[:, 1] + across)).sum(-1), (weight * (votes[:, 2] + down)).sum(-1)], dim=-1
         )
         points = (place * _STRIDE + 0.5) * (CROP_SIZE / size) - 0.5
-        return pooled, points, (weight * votes[:, 3]).sum(-1)
+        return points, (weight * votes[:, 3]).sum(-1)

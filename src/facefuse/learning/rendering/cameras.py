@@ -33,7 +33,7 @@ class PinholeCameras:
 
     def screen(self, points: Tensor) -> Tensor:
         """Project model points (B, N, 3), mm, to x and y in pixels and depth in mm: (B, N, 3)."""
-        seen = points @ self.rotation.mT + self.translation[:, None]
+        seen = points @ self.rotation.transpose(-1, -2) + self.translation[:, None]
         flat = seen[..., :2] / seen[..., 2:] * self.focal[:, None, None] + self.centre[:, None]
         return torch.cat((flat, seen[..., 2:]), dim=-1)
 
@@ -60,7 +60,7 @@ class OrthographicCameras:
 
     def screen(self, points: Tensor) -> Tensor:
         """Project model points (B, N, 3), mm, to x and y in pixels and depth in mm: (B, N, 3)."""
-        seen = points @ self.rotation.mT
+        seen = points @ self.rotation.transpose(-1, -2)
         flat = seen[..., :2] * self.scale[:, None, None] + self.translation[:, None]
         return torch.cat((flat, seen[..., 2:]), dim=-1)
 

@@ -1,11 +1,11 @@
 """Photos of people seen once, as several views of one person: the photo, its mirror image, and re-crops of both.
 
-    python -m facefuse.learning.df_mvr.data.wild --aflw DIR --out wild.npz [--count 6000] [--parser face_parser.onnx]
+    python -m facefuse.learning.df_mvr.data.wild --aflw DIR --out wild.npz [--count 6000] [--parsed]
 
-The face model is fitted to the landmarks of each photo of the AFLW folder; the parts of the face are those of the fitted
-model, and a landmark counts as seen where the fitted head does not hide it. With a face parser, pixels where it sees
-something in front of the face are `rigs.UNKNOWN`; without one such things (hands, hair, glasses) are labelled as the
-face behind them.
+The face model is fitted to the landmarks of each photo of the AFLW folder; the parts of the face are those of the
+fitted model, and a landmark counts as seen where the fitted head does not hide it. With a face parser, pixels where it
+sees something in front of the face are `rigs.UNKNOWN`; without one such things (hands, hair, glasses) are labelled as
+the face behind them.
 
 The true neutral face is not known: `rigs.Rig.face` is NaN. A mirror image shows the mirrored face, so whatever learns
 from both gets the symmetric part of the person's identity; the two sides of a face differ by about a millimetre.
@@ -24,14 +24,15 @@ import numpy as np
 import numpy.typing as npt
 
 from facefuse.detection.crop import Square, cut_square
+from facefuse.detection.parsing import BACKGROUND, OCCLUDER, FaceParser, ParserNetwork
 from facefuse.errors import UnusableInput
 from facefuse.fitting.fit import LEAST_POINTS, fit_face
 from facefuse.fitting.types import Observation
-from facefuse.learning.df_mvr.parts import mirrored, part_table
-from facefuse.learning.df_mvr.rigs import UNKNOWN, Rig, View, cut_labels
+from facefuse.learning.df_mvr.parts import part_table
+from facefuse.learning.df_mvr.rigs import UNKNOWN, Rig, Symmetry, View, cut_labels
 from facefuse.learning.landmarks.batches import sampling_chances
 from facefuse.learning.landmarks.data import FaceSet
-from facefuse.learning.landmarks.points import IBUG_MIRROR, IBUG_POINTS, mirror_partners
+from facefuse.learning.landmarks.points import IBUG_POINTS
 from facefuse.learning.two_dasl.config import DataConfig
 from facefuse.learning.two_dasl.data import read_aflw
 from facefuse.morphable.model import FaceModel
@@ -40,9 +41,6 @@ from facefuse.rendering.maps import part_map
 from facefuse.rendering.rasterize import rasterize, screen_vertices
 
 FloatArray = npt.NDArray[np.floating[Any]]
-Parser = Callable[[npt.NDArray[np.uint8], FloatArray], npt.NDArray[np.bool_]]
-"""From a photo (H, W, 3) and its 68 landmarks to where something hides the face, (H, W)."""
-
 LABEL_SPREAD = 0.02
 """Standard deviation of a label of weight one, in sides of the face."""
 WORST_RESIDUAL = 6.0
@@ -74,8 +72,6 @@ class WildPhotos:
     parts : (N, S, S) uint8
         Labels of `parts.PARTS`, or `rigs.UNKNOWN`.
     yaw_deg : (N,) float32
-    mirror : (68 + M,) int64
-        Mirror partner of each point.
     """
 
     photos: npt.NDArray[np.uint8]
@@ -83,7 +79,6 @@ class WildPhotos:
     known: npt.NDArray[np.bool_]
     parts: npt.NDArray[np.uint8]
     yaw_deg: npt.NDArray[np.float32]
-    mirror: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -130,28 +125,14 @@ def wild_rigs(photos: WildPhotos, model: FaceModel, views: int = 4, seed: int = 
         Their `Rig.face` is NaN.
     """
     nowhere = np.full((int(np.asarray(model.face_mask).sum()), 3), np.nan, np.float32)
-    rigs = []
+    symmetry, rigs = Symmetry.of(model), []
     for k in range(len(photos)):
         rng = np.random.default_rng([seed, k])
         view = View(photos.photos[k], photos.points[k], photos.known[k], photos.parts[k])
-        both = view, mirror_view(view, photos.mirror)
+        both = view, symmetry.mirrored_view(view)
         more = [recrop(both[int(rng.integers(2))], rng) for _ in range(views - 2)]
         rigs.append(Rig((*both, *more), nowhere))
     return rigs
-
-
-def mirror_view(view: View, partner: npt.NDArray[np.integer[Any]]) -> View:
-    """The mirror image of a view; ``partner`` (P,) is the mirror partner of each point."""
-    across = np.array([view.pixels.shape[1] - 1, 0], np.float32)
-    points = np.where(view.known[partner, None], across + view.points[partner] * np.float32([-1, 1]), np.float32(0))
-    hidden = view.parts[:, ::-1] == UNKNOWN
-    parts = mirrored(np.where(view.parts == UNKNOWN, np.uint8(0), view.parts))
-    return View(
-        view.pixels[:, ::-1],
-        points,
-        view.known[partner],
-        np.where(hidden, np.uint8(UNKNOWN), parts).astype(np.uint8),
-    )
 
 
 def recrop(view: View, rng: np.random.Generator) -> View:
@@ -171,7 +152,10 @@ def recrop(view: View, rng: np.random.Generator) -> View:
 
 
 def label_faces(
-    faces: FaceSet, model: FaceModel, parser: Parser | None = None, progress: Callable[[int], None] = lambda done: None
+    faces: FaceSet,
+    model: FaceModel,
+    parser: FaceParser | None = None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> WildPhotos:
     """Fit the face model to each photo's landmarks and take the parts from it.
 
@@ -182,8 +166,8 @@ def label_faces(
     faces : FaceSet
         Photos with landmark labels.
     model : FaceModel
-    parser : callable, optional
-        Says where something hides the face.
+    parser : FaceParser, optional
+        Says where the photo does not show the face although the model is there.
     progress : callable
         Told the number of photos done.
     """
@@ -200,7 +184,9 @@ def label_faces(
         regions, seen = fitted
         labels = table[regions]
         if parser is not None:
-            labels[parser(photo, label[:IBUG_POINTS]) & (labels > 0)] = UNKNOWN
+            found = parser.parse(photo, label[:IBUG_POINTS]).labels_in(*labels.shape)
+            hidden = (found == OCCLUDER) | (found == BACKGROUND)
+            labels[hidden & (labels != BACKGROUND)] = UNKNOWN
         every, visible = np.zeros((count, 2), np.float32), np.zeros(count, bool)
         there = weight > 0
         every[place[there]] = label[there]
@@ -213,7 +199,6 @@ def label_faces(
         np.array(known, bool).reshape(-1, count),
         np.array(parts, np.uint8).reshape(-1, *side),
         faces.yaw_deg[kept].astype(np.float32),
-        point_partners(model),
     )
 
 
@@ -270,13 +255,6 @@ def fitted_parts(
     return part_map(fragments, model.region), visible
 
 
-def point_partners(model: FaceModel) -> npt.NDArray[np.int64]:
-    """Mirror partners of the 68 landmarks and of the model's mesh points, (68 + M,)."""
-    flat = np.asarray(model.mesh_landmarks(model.mean))[:, :2].astype(float)
-    flat[:, 0] -= flat[:, 0].mean()
-    return np.concatenate([IBUG_MIRROR, IBUG_POINTS + mirror_partners(flat)]).astype(np.int64)
-
-
 def choose(faces: FaceSet, count: int, seed: int) -> FaceSet:
     """Draw ``count`` of the photos so that the poses have `POSE_SHARES`; all if there are fewer."""
     chance = sampling_chances(faces.yaw_deg, POSE_SHARES)
@@ -292,7 +270,7 @@ def main(words: list[str] | None = None) -> int:
     options.add_argument("--out", type=Path, required=True, help="file to write")
     options.add_argument("--count", type=int, default=6000, help="photos, balanced by pose")
     options.add_argument("--held-out", action="store_true", help="the photos kept apart, instead of those to train on")
-    options.add_argument("--parser", type=Path, help="face parser that says where something hides the face")
+    options.add_argument("--parsed", action="store_true", help="ask the face parser where something hides the face")
     options.add_argument("--seed", type=int, default=1)
     chosen = options.parse_args(words)
     data = DataConfig()
@@ -304,7 +282,7 @@ def main(words: list[str] | None = None) -> int:
             sys.stderr.write(f"\r{done} of {len(faces)}")
             sys.stderr.flush()
 
-    found = label_faces(faces, load_model("base"), None, say)
+    found = label_faces(faces, load_model("base"), ParserNetwork(threads=1) if chosen.parsed else None, say)
     found.save(chosen.out)
     sys.stderr.write(f"\r{len(found)} of {len(faces)} photos labelled\n")
     return 0

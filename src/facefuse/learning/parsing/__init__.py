@@ -1,0 +1,1 @@
+"""The face parser: photos with part labels, the network, training, ONNX export."""

@@ -1,0 +1,115 @@
+"""The runtime of ``df-mvr`` against the network in PyTorch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from facefuse.detection.crop import Square, cut_square  # noqa: E402
+from facefuse.errors import AssetError  # noqa: E402
+from facefuse.fitting.types import Observation  # noqa: E402
+from facefuse.learning.df_mvr.export import export_onnx  # noqa: E402
+from facefuse.learning.df_mvr.faces import FaceDecoder, scaled  # noqa: E402
+from facefuse.learning.df_mvr.n_view import NViewConfig, NViewNet, voted_points  # noqa: E402
+from facefuse.learning.df_mvr.placing import PointModel  # noqa: E402
+from facefuse.learning.landmarks.config import NetworkConfig  # noqa: E402
+from facefuse.morphable.registry import load_model  # noqa: E402
+from facefuse.regression.df_mvr import MultiviewNetwork, combined, refined  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+
+MODEL = load_model()
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    encoder = NetworkConfig(stem=8, channels=(8, 16, 24, 32), blocks=(1, 1, 1, 1), head=32)
+    config = NViewConfig(
+        identity=MODEL.identity_count, expression=MODEL.expression_count, albedo=4, encoder=encoder, width=32, heads=2
+    )
+    net = NViewNet(config, PointModel(MODEL, voted_points(MODEL)[68:] - 68)).eval()
+    torch.nn.init.normal_(net.view_head.bias, std=0.3)
+    torch.nn.init.normal_(net.shared_head.bias, std=0.5)
+    return net
+
+
+@pytest.fixture(scope="module")
+def file(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("df_mvr") / "net.onnx"
+    export_onnx(network, SIZE, MODEL, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def photos():
+    rng = np.random.default_rng(0)
+    pixels = [rng.integers(0, 256, (90, 120, 3), dtype=np.uint8) for _ in range(3)]
+    squares = [Square(np.array([60.0, 44.0]) + k, 70.0 + 5 * k, 0.3 * k) for k in range(3)]
+    return pixels, squares
+
+
+def observation():
+    inf = np.full(68, np.inf)
+    return Observation(np.zeros((68, 2)), inf, np.zeros((0, 2)), np.zeros(0), np.zeros(0, int), (120, 90))
+
+
+def test_what_the_runtime_reads_is_what_the_network_says(network, file, photos):
+    person = MultiviewNetwork(MODEL, file, threads=1).regress(*photos)
+    crops = np.stack([cut_square(pixels, square, SIZE) for pixels, square in zip(*photos, strict=True)])
+    with torch.inference_mode():
+        out = network(torch.from_numpy(crops)[None], torch.ones(1, 3, dtype=torch.bool))
+        decoder = FaceDecoder(MODEL)
+        faces = decoder.of_n_view(out)
+        in_crop = scaled(faces.cameras, SIZE).screen(decoder.points(faces))[..., :2].numpy().astype(float)
+    np.testing.assert_allclose(person.identity, faces.identity[0], atol=0.02)
+    np.testing.assert_allclose(person.expression, faces.expression, atol=5e-3)
+    for k, square in enumerate(photos[1]):
+        points = MODEL.landmarks(MODEL.vertices(faces.identity[0].numpy(), faces.expression[k].numpy()))
+        expected = square.to_photo(in_crop[k, :68], SIZE)
+        np.testing.assert_allclose(person.cameras[k].project(np.asarray(points, dtype=float)), expected, atol=0.5)
+        found = square.to_photo(out.points[0, k].numpy().astype(float) * SIZE - 0.5, SIZE)
+        np.testing.assert_allclose(person.points[k], found, atol=0.5)
+
+
+def test_the_order_of_photos_does_not_matter_and_expressions_can_be_shared(file, photos):
+    net = MultiviewNetwork(MODEL, file, threads=1)
+    one = net.regress(*photos)
+    other = net.regress(photos[0][::-1], photos[1][::-1])
+    np.testing.assert_allclose(one.identity, other.identity, atol=1e-3)
+    np.testing.assert_allclose(one.expression, other.expression[::-1], atol=1e-3)
+    seen = [observation()] * 3
+    for observed in seen:
+        observed.sigma68[:] = 1.0
+    shared = combined(MODEL, one, seen, "shared")
+    np.testing.assert_allclose(shared.photos[0].expression, shared.photos[2].expression)
+    np.testing.assert_allclose(combined(MODEL, one, seen, "per-photo").photos[1].expression, one.expression[1])
+
+
+def test_refinement_goes_to_the_points_that_the_network_finds(file, photos):
+    """Points of a made-up face in the place of the network's: the fit leaves the network's face for that one."""
+    person = MultiviewNetwork(MODEL, file, threads=1).regress(*photos)
+    rng = np.random.default_rng(1)
+    truth = rng.normal(size=MODEL.identity_count) * 0.7
+    head = MODEL.vertices(truth, np.zeros(MODEL.expression_count))
+    mesh = np.asarray(MODEL.mesh_landmarks(head))[person.mesh_indices]
+    points = np.concatenate([MODEL.landmarks(head), mesh]).astype(float)
+    for k, camera in enumerate(person.cameras):
+        person.points[k] = camera.project(points)
+        person.sigma[k] = 0.2
+    found = refined(MODEL, person, [observation()] * 3, "per-photo").identity
+    face = np.asarray(MODEL.face_mask)
+
+    def miss(identity):
+        return np.sqrt(np.square(MODEL.vertices(identity)[face] - MODEL.vertices(truth)[face]).sum(axis=1).mean())
+
+    assert miss(found) < 0.6 * miss(person.identity)
+
+
+def test_other_files_are_refused(file):
+    with pytest.raises(AssetError, match="does not exist"):
+        MultiviewNetwork(MODEL, file.with_name("none.onnx"))
