@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -99,9 +100,9 @@ def see(path: Path, work: Path) -> SeenFace:
         except UnusableInput as error:
             np.savez(kept, reason=np.array(str(error)))
             raise
-        values = {name: getattr(one.landmarks, name) for name in _LANDMARKS}
-        face = {"box": one.face.box, "points5": one.face.points5}
-        np.savez(kept, scores=np.array([one.face.score, one.landmarks.score]), **face, **values)
+        values: dict[str, Any] = {name: getattr(one.landmarks, name) for name in _LANDMARKS}
+        values |= {"box": one.face.box, "points5": one.face.points5}
+        np.savez(kept, scores=np.array([one.face.score, one.landmarks.score]), **values)
         return one
     with np.load(kept) as found:
         if "reason" in found:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facefuse.detection.find import default_parser
 from facefuse.detection.types import DetectedFace, FaceLandmarks
 from facefuse.errors import ImageReadError, NoFaceFound, UnusableInput, UsageError
 from facefuse.fitting.types import FaceFit
@@ -136,10 +137,11 @@ def test_the_head_projects_onto_the_photos(studio: Studio, three: list[Photo]) -
 def test_maps_and_light_belong_to_their_photo(studio: Studio, three: list[Photo]) -> None:
     dark = replace(three[2], pixels=three[2].pixels // 2)
     studio.scenes[dark.pixels.tobytes()] = studio.scenes[three[2].pixels.tobytes()]
-    head = studio.reconstruct([three[0], dark])
+    head = studio.reconstruct([three[0], dark], parser=default_parser())
     for index, result in enumerate(head.photos):
-        maps = head.maps(index, ["depth", "parts"])
-        assert list(maps) == ["depth", "parts"]
+        maps = head.maps(index, ["depth", "parts", "parsing"])
+        assert list(maps) == ["depth", "parts", "parsing"]
+        assert maps["parsing"].shape == maps["parts"].shape
         x, y = np.rint(result.camera.project(head.posed_mesh(index).vertices[head.model.landmarks68[30]])[0]).astype(
             int
         )

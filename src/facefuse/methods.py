@@ -19,7 +19,8 @@ from facefuse.photos import Photo
 
 if TYPE_CHECKING:
     from facefuse.regression.df_mvr import MultiviewNetwork, RegressedPerson
-    from facefuse.regression.network import RegressedFace, RegressionNetwork
+    from facefuse.regression.faces import RegressedFace
+    from facefuse.regression.network import RegressionNetwork
 
 Expression = Literal["per-photo", "shared"]
 
@@ -98,10 +99,9 @@ REGRESSED_MODEL = "base"
 @lru_cache(maxsize=1)
 def _network() -> RegressionNetwork:
     from facefuse.morphable.registry import load_model
-    from facefuse.regression.network import RegressionNetwork
-    from facefuse.regression.two_dasl import ASSET
+    from facefuse.regression import two_dasl
 
-    return RegressionNetwork(load_model(REGRESSED_MODEL), None, ASSET)
+    return two_dasl.network(load_model(REGRESSED_MODEL))
 
 
 def regress_together(model: FaceModel, seen: Sequence[SeenFace], expression: Expression) -> FaceFit:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from facefuse.detection.find import find_faces, no_face_reason
+from facefuse.detection.parts import FaceParser, FaceParts
 from facefuse.detection.types import DetectedFace, FaceDetector, FaceLandmarks, LandmarkDetector
 from facefuse.errors import ImageReadError, NoFaceFound, UnusableInput, UsageError
 from facefuse.fitting.appearance import different_looks, skin_detail
@@ -28,6 +29,7 @@ from facefuse.photos import Photo, read_photo, same_photo
 from facefuse.rendering.maps import MAPS, draw_maps
 from facefuse.texturing.bake import bake_texture, prepare
 from facefuse.texturing.light import light_of_photo
+from facefuse.texturing.occlusion import ShownSkin
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Progress = Callable[[str, float], None]
@@ -35,6 +37,10 @@ Progress = Callable[[str, float], None]
 
 MIN_WEIGHT = 0.5
 """A photo that counts less than this does not fit the others, and the user is told."""
+
+PARSING = "parsing"
+ALL_MAPS = (*MAPS, PARSING)
+"""Names of the maps of the head, and of the one that the photo itself gives: the parts that the face parser sees."""
 
 TEXTURE_SIZES = (64, 4096)
 """The smallest and the largest side of a texture, in pixels."""
@@ -63,6 +69,8 @@ class PhotoResult:
     light : (9, 3) float
         The light on the face, for `facefuse.rendering.shading.sh_shade` with normals in the model frame; linear
         RGB, relative to the model's albedo.
+    parts : FaceParts or None
+        Which part of the face each pixel shows, and where something hides it, as a parser sees it; None without one.
     """
 
     photo: Photo
@@ -73,6 +81,7 @@ class PhotoResult:
     residual: float
     weight: float
     light: FloatArray
+    parts: FaceParts | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +139,7 @@ class Reconstruction:
         index : int
             Of the photo, from 0.
         names : sequence of str
-            Which of `facefuse.rendering.maps.MAPS`.
+            Which of `ALL_MAPS`.
         longest : int, optional
             Longest side in pixels, for photos larger than that; the photo's size by default.
 
@@ -140,6 +149,7 @@ class Reconstruction:
             (H, W) or (H, W, C), zero where the head is not. ``depth``: mm along the optical axis. ``normals``: unit
             vectors, camera axes. ``pncc``: which point of the mean head, 0-1. ``uv``: texture coordinates.
             ``parts``: k + 1 for ``model.region_names[k]``, uint8. ``visibility``: cosine of the viewing angle.
+            ``parsing``: what the photo shows, an index into `facefuse.detection.parts.PARTS`, uint8.
 
         Raises
         ------
@@ -154,7 +164,13 @@ class Reconstruction:
         scale = min(1.0, (longest or np.inf) / max(width, height))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         vertices = np.asarray(self.posed_mesh(index).vertices)
-        return draw_maps(names, self.model, vertices, result.camera.resized(scale), *size)
+        surface = [name for name in names if name != PARSING]
+        drawn = draw_maps(surface, self.model, vertices, result.camera.resized(scale), *size) if surface else {}
+        if PARSING in names:
+            if result.parts is None:
+                raise UsageError("the photos were not parsed, so there is no map of the parts that they show")
+            drawn[PARSING] = result.parts.viewed((0, 0), scale).labels_in(size[1], size[0])
+        return {name: drawn[name] for name in names}
 
     def save(self, out: str | os.PathLike[str], **options: Any) -> Any:
         """Write the head to a folder: see `facefuse.export.writer.save` for the options and what it returns."""
@@ -174,6 +190,7 @@ def reconstruct(
     progress: Progress | None = None,
     detector: FaceDetector | None = None,
     landmark_detector: LandmarkDetector | None = None,
+    parser: FaceParser | None = None,
 ) -> Reconstruction:
     """Reconstruct one head that explains all photos of a person.
 
@@ -195,6 +212,8 @@ def reconstruct(
         Called with the stage that begins and the fraction done.
     detector, landmark_detector : optional
         Instead of the built-in networks.
+    parser : FaceParser, optional
+        Sees what hides the face, such as `facefuse.detection.find.default_parser()`: it is left out of the texture then.
 
     Returns
     -------
@@ -239,6 +258,7 @@ def reconstruct(
             found.residual,
             found.weight,
             light_of_photo(face_model, vertices, found.camera, one.photo.pixels),
+            None if parser is None else parser.parse(one.photo.pixels, one.landmarks.points68),
         )
         for one, found, vertices in zip(seen, fit.photos, posed, strict=True)
     )
@@ -253,6 +273,7 @@ def reconstruct(
         [one.photo.pixels for one in results],
         size=texture_size,
         weights=[one.weight for one in results],
+        shown=[None if one.parts is None else ShownSkin(one.parts.skin, one.parts.to_crop) for one in results],
     )
     tell("done", 1.0)
     in_order = tuple(skipped[number] for number in sorted(skipped))
@@ -260,10 +281,10 @@ def reconstruct(
 
 
 def check_maps(names: Sequence[str]) -> None:
-    """Raise UsageError if a name is not one of `MAPS`."""
-    unknown = [name for name in names if name not in MAPS]
+    """Raise UsageError if a name is not one of `ALL_MAPS`."""
+    unknown = [name for name in names if name not in ALL_MAPS]
     if unknown:
-        raise UsageError(f"there is no map {unknown[0]!r}; choose from {', '.join(MAPS)}")
+        raise UsageError(f"there is no map {unknown[0]!r}; choose from {', '.join(ALL_MAPS)}")
 
 
 def _silence(stage: str, fraction: float) -> None:

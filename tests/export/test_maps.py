@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 from schema_check import problems
 
+from facefuse.detection.crop import Square
+from facefuse.detection.parts import OCCLUDER, PARTS, FaceParts
 from facefuse.errors import UsageError
 from facefuse.export import maps, save
 from facefuse.export.document import document_to_json, reconstruction_document
@@ -37,6 +39,24 @@ def read_16bit_rgb(data: bytes) -> np.ndarray:
     assert (rows[:, 0] == 2).all()
     values = np.cumsum(rows[:, 1:], axis=0, dtype=np.uint8)
     return np.ascontiguousarray(values).view(">u2").reshape(height, width, 3).astype(int)
+
+
+def test_what_the_photo_shows(reconstruction):
+    """The face parser's labels are read back in the photo's size; photos that were not parsed have none."""
+    probability = np.zeros((len(PARTS), 32, 32), np.float32)
+    probability[1, :16], probability[OCCLUDER, 16:] = 1, 1
+    parts = FaceParts(probability, Square(np.array([200.0, 150.0]), 64.0))
+    photos = tuple(replace(photo, parts=parts) for photo in reconstruction.photos)
+    found = map_files(replace(reconstruction, photos=photos), 1, ["parsing", "depth"])
+    labels, image = read(found.contents["parsing_02.png"])
+    assert "occluder" in image.text["Description"]
+    assert labels.shape == (300, 400)
+    assert (labels[120:147, 170:230] == 1).all()
+    assert (labels[153:180, 170:230] == OCCLUDER).all()
+    assert not labels[:115].any()
+    assert preview("parsing", labels).shape == (300, 400, 3)
+    with pytest.raises(UsageError, match="not parsed"):
+        map_files(reconstruction, 1, ["parsing"])
 
 
 def test_files_hold_what_was_drawn(reconstruction):

@@ -18,7 +18,8 @@ from facefuse.fitting.types import Observation
 from facefuse.geometry.cameras import ScaledOrthographicCamera
 from facefuse.geometry.rotations import euler_to_rotmat, rotmat_to_rot6d
 from facefuse.morphable.registry import load_model
-from facefuse.regression.network import TYPICAL_SCALE, RegressedFace, RegressionNetwork
+from facefuse.regression.faces import RegressedFace
+from facefuse.regression.network import TYPICAL_SCALE, RegressionNetwork
 from facefuse.regression.two_dasl import ASSET, combined, pinhole, refined
 
 MODEL = load_model("base")

@@ -51,8 +51,11 @@ class Reconstruct:
     posed: bool = False
     """Also write one mesh per photo with its expression."""
 
-    maps: Annotated[str | None, arg(metavar="depth,normals,pncc,uv,parts,visibility")] = None
-    """Also draw maps of the head for every photo: any of these, separated by commas."""
+    maps: Annotated[str | None, arg(metavar="depth,normals,pncc,uv,parts,visibility,parsing")] = None
+    """Also draw maps of the head for every photo: any of these, separated by commas. parsing turns --unveil on."""
+
+    unveil: bool = False
+    """Leave glasses, hands and hats over the face out of the texture, where a face parser sees them."""
 
     json: bool = False
     """Print the results as JSON on stdout."""
@@ -101,13 +104,13 @@ def _run(options: Reconstruct, photos: Sequence[str | Photo]) -> int:
     face = parse_face(options.face)
     with terminal.progress(options.quiet) as tell, compilation_announced(options.quiet):
         tell("loading", 0.0)
-        from facefuse.export.folder import check_folder  # late: these take a while to import
+        from facefuse.detection.find import default_parser  # late: these take a while to import
+        from facefuse.export.folder import check_folder
         from facefuse.export.writer import FORMATS, save
-        from facefuse.reconstruction import reconstruct
-        from facefuse.rendering.maps import MAPS
+        from facefuse.reconstruction import ALL_MAPS, PARSING, reconstruct
 
         formats = parse_names("--formats", options.formats, FORMATS)
-        maps = parse_names("--maps", options.maps, MAPS) if options.maps is not None else ()
+        maps = parse_names("--maps", options.maps, ALL_MAPS) if options.maps is not None else ()
         check_folder(Path(options.out))
         head = reconstruct(
             photos,
@@ -117,6 +120,7 @@ def _run(options: Reconstruct, photos: Sequence[str | Photo]) -> int:
             face=face,
             texture_size=options.texture_size,
             progress=tell,
+            parser=default_parser() if options.unveil or PARSING in maps else None,
         )
         tell("writing", 0.9)
         files = save(head, options.out, formats=formats, posed=options.posed, maps=maps)

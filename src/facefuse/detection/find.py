@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from facefuse.detection.crop import square_overlap
+from facefuse.detection.parts import FaceParser
 from facefuse.detection.types import DetectedFace, FaceDetector, FaceLandmarks, FloatArray, LandmarkDetector
 from facefuse.photos import Photo
 
@@ -46,6 +47,14 @@ def default_landmark_detector(passes: int = 1) -> LandmarkDetector:
     from facefuse.detection.landmarks import LandmarkNetwork  # late: starts ONNX Runtime
 
     return LandmarkNetwork(passes=passes, threads=1)
+
+
+@lru_cache(maxsize=1)
+def default_parser() -> FaceParser:
+    """Return the built-in face parser, loaded once; one thread, as it is small."""
+    from facefuse.detection.parsing import ParserNetwork  # late: starts ONNX Runtime
+
+    return ParserNetwork(threads=1)
 
 
 def find_faces(

@@ -222,7 +222,7 @@ def evaluate_aflw2000(
         predict = fit_predictor(network, load_model(model))
     else:
         face_model, refine = load_model(model), method == "2dasl+refine"
-        regressor = RegressionNetwork(face_model, weights, two_dasl.ASSET)
+        regressor = two_dasl.network(face_model, weights)
         seen_by = network if refine or boxes == "detector" else None
         predict = regression_predictor(regressor, face_model, seen_by, refine)
     return evaluate_landmarks(dataset, predict, method, boxes, progress=progress)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from facefuse.errors import UnusableInput
 from facefuse.evaluation.scan import ScanResult, scan_to_mesh
+from facefuse.evaluation.surface import TriangleSurface
 from facefuse.geometry.mesh import Mesh
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -82,7 +83,11 @@ def compat_region(vertices: FloatArray, landmarks: FloatArray) -> npt.NDArray[np
 
 
 def compat_distance(
-    prediction: Mesh, prediction_landmarks: FloatArray, scan_vertices: FloatArray, scan_landmarks: FloatArray
+    prediction: Mesh,
+    prediction_landmarks: FloatArray,
+    scan_vertices: FloatArray,
+    scan_landmarks: FloatArray,
+    surface: TriangleSurface | None = None,
 ) -> ScanResult:
     """Measure a prediction in DF-MVR's way; its published figure is the mean of ``summary``.
 
@@ -96,6 +101,8 @@ def compat_distance(
         Millimetres.
     scan_landmarks : (7, 3) float
         In the order of `NOW_LANDMARKS`, as landmark files have them; the tip of the nose is found on the scan.
+    surface : TriangleSurface, optional
+        The prediction's, where it is measured more than once.
 
     Returns
     -------
@@ -110,7 +117,8 @@ def compat_distance(
     landmarks = np.array(scan_landmarks, dtype=float)
     landmarks[4] = nose_tip(scan_vertices, scan_landmarks)
     inside = compat_region(scan_vertices, landmarks)
-    return scan_to_mesh(prediction, np.asarray(scan_vertices)[inside], prediction_landmarks, landmarks, keep=1.0)
+    points = np.asarray(scan_vertices)[inside]
+    return scan_to_mesh(prediction, points, prediction_landmarks, landmarks, keep=1.0, surface=surface)
 
 
 def _face_axes(landmarks: FloatArray) -> tuple[FloatArray, FloatArray, float]:

@@ -18,6 +18,7 @@ from facefuse.evaluation.compat import COMPAT_LANDMARKS, compat_distance
 from facefuse.evaluation.mesh_files import NOW_LANDMARKS
 from facefuse.evaluation.people import Person, Scan, choose_halves, choose_subsets, find_people, see_face
 from facefuse.evaluation.scan import DistanceSummary, scan_to_mesh
+from facefuse.evaluation.surface import TriangleSurface
 from facefuse.geometry.mesh import Mesh
 from facefuse.methods import METHODS, SeenFace, best_method, check_method
 from facefuse.morphable.model import FaceModel
@@ -161,11 +162,12 @@ def measure_head(model: FaceModel, vertices: FloatArray, scan: Scan) -> dict[str
     points = np.asarray(model.landmarks(vertices))
     seven = points[list(NOW_LANDMARKS)]
     at = (scan.mesh.vertices, seven, scan.landmarks)
+    surface = TriangleSurface(head.vertices, head.triangles)
     return {
-        "similarity": scan_to_mesh(head, *at).summary,
-        "rigid": scan_to_mesh(head, *at, with_scale=False).summary,
+        "similarity": scan_to_mesh(head, *at, surface=surface).summary,
+        "rigid": scan_to_mesh(head, *at, with_scale=False, surface=surface).summary,
         "df_mvr_compat": compat_distance(
-            head, points[list(COMPAT_LANDMARKS)], scan.mesh.vertices, scan.landmarks
+            head, points[list(COMPAT_LANDMARKS)], scan.mesh.vertices, scan.landmarks, surface
         ).summary,
     }
 

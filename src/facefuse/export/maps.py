@@ -13,8 +13,9 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from facefuse.detection.parts import PARTS
 from facefuse.export.png import write_png
-from facefuse.reconstruction import Reconstruction
+from facefuse.reconstruction import PARSING, Reconstruction
 
 MAP_SIZE = 2048
 """Longest side of a map in pixels: those of larger photos are drawn at this size."""
@@ -49,7 +50,7 @@ def map_files(reconstruction: Reconstruction, index: int, names: Sequence[str]) 
     index : int
         Of the photo, from 0.
     names : sequence of str
-        Of `facefuse.rendering.maps.MAPS`, at least one.
+        Of `facefuse.reconstruction.ALL_MAPS`, at least one.
 
     Returns
     -------
@@ -117,6 +118,13 @@ def encode_parts(parts: Map) -> bytes:
     return _png8(image, "part labels: 0 none, k + 1 region k of the face model")
 
 
+def encode_parsing(parsing: Map) -> bytes:
+    """Encode (H, W) labels of what the photo shows as a PNG with a palette: its indices are the labels."""
+    image = Image.fromarray(parsing)
+    image.putpalette(part_palette().tobytes())
+    return _png8(image, f"parts seen in the photo: {', '.join(f'{k} {name}' for k, name in enumerate(PARTS))}")
+
+
 def encode_visibility(visibility: Map) -> bytes:
     """Encode (H, W) visibility as an 8-bit grey PNG: times 255, at least 1 where the head is."""
     codes = np.rint(255 * visibility).astype(np.uint8)
@@ -125,7 +133,7 @@ def encode_visibility(visibility: Map) -> bytes:
 
 def preview(name: str, values: Map) -> npt.NDArray[np.uint8]:
     """Return a map as a picture for people, (H, W, 3) sRGB: depth from near, bright, to far; labels in colours."""
-    if name == "parts":
+    if name in ("parts", PARSING):
         return part_palette()[values]
     if name == "normals":
         return np.asarray(Image.open(io.BytesIO(encode_normals(values))))
@@ -153,6 +161,7 @@ _ENCODE = {
     "pncc": encode_pncc,
     "uv": encode_uv,
     "parts": encode_parts,
+    PARSING: encode_parsing,
     "visibility": encode_visibility,
 }
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from facefuse.detection.parts import FaceParts
 from facefuse.geometry.cameras import PinholeCamera
 from facefuse.reconstruction import PhotoResult, Reconstruction
 from facefuse.rendering.draw import draw_head, draw_overlay, portrait_camera
@@ -29,11 +30,14 @@ class PhotoView:
         Projects model millimetres to these pixels.
     landmarks : (68, 2) float
         The detected landmarks in these pixels.
+    parts : FaceParts or None
+        What a face parser sees in them.
     """
 
     pixels: Pixels
     camera: PinholeCamera
     landmarks: FloatArray
+    parts: FaceParts | None = None
 
 
 def whole_photo(result: PhotoResult, longest: int) -> PhotoView:
@@ -92,4 +96,5 @@ def _view(result: PhotoResult, region: tuple[int, int, int, int], longest: int) 
         camera.translation,
     )
     landmarks = (np.asarray(result.landmarks.points68) + 0.5 - corner) * scale - 0.5
-    return PhotoView(np.asarray(image), seen, landmarks)
+    parts = None if result.parts is None else result.parts.viewed((left, top), scale)
+    return PhotoView(np.asarray(image), seen, landmarks, parts)

@@ -20,7 +20,7 @@ from facefuse.export.maps import preview
 from facefuse.export.pictures import around_face, overlay, still
 from facefuse.export.textures import Pixels, jpeg_data_uri
 from facefuse.geometry.rotations import rotmat_to_euler
-from facefuse.reconstruction import PhotoResult, Reconstruction
+from facefuse.reconstruction import PARSING, PhotoResult, Reconstruction
 from facefuse.rendering.maps import draw_maps
 from facefuse.version import __version__
 
@@ -37,7 +37,7 @@ def report_html(reconstruction: Reconstruction, glb: bytes, maps: Sequence[str] 
     glb : bytes
         The head as :func:`facefuse.export.glb.head_to_glb` writes it; the page draws this very file.
     maps : sequence of str
-        Which of `facefuse.rendering.maps.MAPS` to show for every photo.
+        Which of `facefuse.reconstruction.ALL_MAPS` to show for every photo.
 
     Returns
     -------
@@ -136,7 +136,10 @@ def _maps(reconstruction: Reconstruction, index: int, names: Sequence[str]) -> s
     view = around_face(reconstruction.photos[index], _MAP)
     height, width = view.pixels.shape[:2]
     vertices = np.asarray(reconstruction.posed_mesh(index).vertices)
-    drawn = draw_maps(names, reconstruction.model, vertices, view.camera, width, height)
+    surface = [name for name in names if name != PARSING]
+    drawn = draw_maps(surface, reconstruction.model, vertices, view.camera, width, height) if surface else {}
+    if PARSING in names and view.parts is not None:
+        drawn[PARSING] = view.parts.labels_in(height, width)
     pictures = "".join(
         f'<div><img src="{jpeg_data_uri(preview(name, values))}" alt="{name} of photo {index + 1}">{name}</div>'
         for name, values in drawn.items()

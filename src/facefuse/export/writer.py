@@ -58,7 +58,7 @@ def save(
     opening_photo : int, optional
         Index of the photo whose expression ``head.glb`` has when opened; neutral if absent.
     maps : sequence of str
-        Which of `facefuse.rendering.maps.MAPS` to write for every photo.
+        Which of `facefuse.reconstruction.ALL_MAPS` to write for every photo.
 
     Returns
     -------

@@ -34,6 +34,9 @@ REFINED_IDENTITY, REFINED_EXPRESSION = 0.8, 0.1
 """Standard deviation of an identity coefficient and of an expression weight about the regressed one, where the joint
 fit goes on from it."""
 
+SPREAD = 2.0
+"""The errors of a network's points go together: as evidence they weigh as if they spread so many times as far."""
+
 _OUTPUTS = ("identity", "expression", "pose", "points", "log_sigma")
 _LANDMARKS = 68
 _SCALE, _NEAREST_MM, _DISTANCE_START, _EXPRESSION_START = 0.52 / 120.0, 220.0, -1.0, -2.5
@@ -69,7 +72,7 @@ class RegressedPerson:
 
     def observation(self, photo: int, seen: Observation) -> Observation:
         """What the network says of the points in a photo, in the place of what was said of them so far."""
-        points, sigma = self.points[photo], self.sigma[photo]
+        points, sigma = self.points[photo], SPREAD * self.sigma[photo]
         return replace(
             seen,
             points68=points[:_LANDMARKS],
@@ -181,8 +184,8 @@ def refined(
 ) -> FaceFit:
     """The joint fit to the points that the network finds in all photos, with its face in the place of the mean face.
 
-    The network predicts the model's own points, hidden ones and the jaw's among them, not what is seen of them.
+    Hidden points and the jaw's are doubted as the fit does it: the network knows less of them than it says.
     """
     expected = Expectation(person.identity, REFINED_IDENTITY, person.expression, REFINED_EXPRESSION)
     found = [person.observation(k, seen) for k, seen in enumerate(observations)]
-    return fit_face(model, found, FitOptions(expression=expression, landmarks="model"), expected)
+    return fit_face(model, found, FitOptions(expression=expression), expected)

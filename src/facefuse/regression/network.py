@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from facefuse.geometry.cameras import ScaledOrthographicCamera
 from facefuse.geometry.rotations import rot6d_to_rotmat
 from facefuse.morphable.mirror import mirrored_names, mode_parity
 from facefuse.morphable.model import FaceModel
+from facefuse.regression.faces import RegressedFace
+from facefuse.regression.sharpening import LandmarkBasis, sharpened
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -26,30 +29,7 @@ TYPICAL_SCALE = 0.52
 
 REFERENCE_SIDE = 120
 
-_OUTPUTS = ("identity", "expression", "camera")
-
-
-@dataclass(frozen=True)
-class RegressedFace:
-    """What a network says about one face.
-
-    Attributes
-    ----------
-    identity : (K,) float
-        Coefficients of all the model's modes, N(0, 1); zero for those the network does not know.
-    expression : (E,) float
-        Weights in [0, 1].
-    camera : ScaledOrthographicCamera
-        Model millimetres to pixels of the full photo.
-    """
-
-    identity: FloatArray
-    expression: FloatArray
-    camera: ScaledOrthographicCamera
-
-    def landmarks(self, model: FaceModel) -> FloatArray:
-        """The model's 68 landmarks (68, 3), model frame, with the face's expression."""
-        return np.asarray(model.landmarks(model.vertices(self.identity, self.expression)), dtype=float)
+_OUTPUTS = ("identity", "expression", "camera", "points", "log_sigma")
 
 
 class RegressionNetwork:
@@ -65,6 +45,10 @@ class RegressionNetwork:
         Name of the shipped file.
     mirrored
         Look at the mirrored crop too and take the mean: twice the time, a little more exact.
+    tilts
+        Angles, radians, by which the crop is turned for one look each; the mean of all looks is taken.
+    share
+        Side of the crop over that of the square that is asked for: what the network sees best.
     threads
         Threads of the ONNX Runtime; 0 leaves the choice to it.
 
@@ -75,7 +59,14 @@ class RegressionNetwork:
     """
 
     def __init__(
-        self, model: FaceModel, file: Path | None, shipped: str, mirrored: bool = False, threads: int = 0
+        self,
+        model: FaceModel,
+        file: Path | None,
+        shipped: str,
+        mirrored: bool = False,
+        tilts: Sequence[float] = (0.0,),
+        share: float = 1.0,
+        threads: int = 0,
     ) -> None:
         self._session = open_session(file, shipped, threads, inputs=("crops",), outputs=_OUTPUTS)
         facts = self._session.get_modelmeta().custom_metadata_map
@@ -87,9 +78,10 @@ class RegressionNetwork:
         outputs = {x.name: x.shape[-1] for x in self._session.get_outputs()}
         if wanted != model.name or outputs["expression"] != model.expression_count or outputs["camera"] != 9:
             raise AssetError(f"the network was trained for the face model {wanted!r}, not for {model.name!r}")
-        self._model, self._mirrored = model, mirrored
+        self._model, self._mirrored, self._tilts, self._share = model, mirrored, tilts, share
+        self._basis = LandmarkBasis.of(model)
         if mirrored:
-            self._mirror = _Mirror.of(model)
+            self._mirror = _Mirror.of(model, self._basis.mean)
 
     def regress(self, pixels: npt.NDArray[np.uint8], square: Square) -> RegressedFace:
         """Regress one face.
@@ -106,18 +98,39 @@ class RegressionNetwork:
         UsageError
             If the square is not finite or has no extent.
         """
-        crop = cut_square(pixels, square, self.crop_size)
-        crops = np.stack([crop, crop[:, ::-1]]) if self._mirrored else crop[None]
-        found = [np.asarray(x, dtype=np.float64) for x in self._session.run(list(_OUTPUTS), {"crops": crops})]
-        identity, expression, camera = (x[0] for x in found)
+        side = square.side * self._share
+        squares = [replace(square, side=side, roll=square.roll + tilt) for tilt in self._tilts]
+        crops = np.stack([cut_square(pixels, one, self.crop_size) for one in squares])
         if self._mirrored:
-            other = self._mirror.image(*(x[1] for x in found))
-            identity, expression, camera = (
-                (a + b) / 2 for a, b in zip((identity, expression, camera), other, strict=True)
-            )
-        full = np.zeros(self._model.identity_count)
-        full[: len(identity)] = identity
-        return RegressedFace(full, expression, _in_photo(camera, square))
+            crops = np.concatenate([crops, crops[:, :, ::-1]])
+        looks = [np.asarray(x, dtype=np.float64) for x in self._session.run(list(_OUTPUTS), {"crops": crops})]
+        faces, points = [], []
+        for k, one in enumerate(squares):
+            seen = [x[k] for x in looks]
+            if self._mirrored:
+                other = self._mirror.image(*(x[k + len(squares)] for x in looks))
+                seen = [(a + b) / 2 for a, b in zip(seen, other, strict=True)]
+            identity = np.zeros(self._model.identity_count)
+            identity[: len(seen[0])] = seen[0]
+            faces.append(RegressedFace(identity, seen[1], _in_photo(seen[2], one)))
+            points.append(one.to_photo(seen[3], REFERENCE_SIDE))
+        sigma = np.exp(looks[4][: len(squares)].mean(axis=0)) * (side / REFERENCE_SIDE)
+        return sharpened(self._basis, mean_face(faces), np.mean(points, axis=0), sigma)
+
+
+def mean_face(faces: Sequence[RegressedFace]) -> RegressedFace:
+    """The mean of what several looks at one photo say."""
+    cameras = [face.camera for face in faces]
+    u, _, vt = np.linalg.svd(np.mean([np.asarray(camera.rotation) for camera in cameras], axis=0))
+    return RegressedFace(
+        np.mean([face.identity for face in faces], axis=0),
+        np.mean([face.expression for face in faces], axis=0),
+        ScaledOrthographicCamera(
+            float(np.exp(np.mean([np.log(camera.scale) for camera in cameras]))),
+            u @ vt,
+            np.mean([np.asarray(camera.translation) for camera in cameras], axis=0),
+        ),
+    )
 
 
 def _in_photo(camera: FloatArray, square: Square) -> ScaledOrthographicCamera:
@@ -135,18 +148,27 @@ class _Mirror:
 
     parity: FloatArray
     partner: npt.NDArray[np.intp]
+    landmark: npt.NDArray[np.intp]
 
     @staticmethod
-    def of(model: FaceModel) -> _Mirror:
-        return _Mirror(mode_parity(model), mirrored_names(model.expression_names))
+    def of(model: FaceModel, landmarks: FloatArray) -> _Mirror:
+        apart = np.linalg.norm(landmarks[:, None] * [-1.0, 1.0, 1.0] - landmarks, axis=2)
+        return _Mirror(mode_parity(model), mirrored_names(model.expression_names), apart.argmin(axis=1))
 
     def image(
-        self, identity: FloatArray, expression: FloatArray, camera: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        self,
+        identity: FloatArray,
+        expression: FloatArray,
+        camera: FloatArray,
+        points: FloatArray,
+        log_sigma: FloatArray,
+    ) -> tuple[FloatArray, ...]:
         rows = camera[:6] * np.array([1.0, -1.0, -1.0, -1.0, 1.0, 1.0])
         place = camera[7:] * np.array([-1.0, 1.0])
         return (
             identity * self.parity[: len(identity)],
             expression[self.partner],
             np.concatenate([rows, camera[6:7], place]),
+            (points * [-1.0, 1.0] + [REFERENCE_SIDE - 1.0, 0.0])[self.landmark],
+            log_sigma[self.landmark],
         )

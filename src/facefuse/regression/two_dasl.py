@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -19,13 +20,19 @@ from facefuse.fitting.projection import project_with_derivatives
 from facefuse.fitting.types import Expectation, FaceFit, FitOptions, Observation, PhotoFit
 from facefuse.geometry.cameras import PinholeCamera, ScaledOrthographicCamera
 from facefuse.morphable.model import FaceModel
-from facefuse.regression.network import RegressedFace
+from facefuse.regression.faces import RegressedFace
+from facefuse.regression.lids import UPPER_LIDS
+from facefuse.regression.network import RegressionNetwork
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
 ASSET = "two_dasl.onnx"
 
-REFINED_IDENTITY, REFINED_EXPRESSION = 0.5, 0.2
+CROP_SHARE = 0.95
+"""Share of the published crop's side that is shown to the network: on 600 held-out AFLW faces it sees best so (2.45 %
+against 2.53 % of the whole crop and 2.47 % of 0.9 of it, mean with the mirror image)."""
+
+REFINED_IDENTITY, REFINED_EXPRESSION = 0.9, 0.2
 """Standard deviation of an identity coefficient and of an expression weight about the regressed one, where the joint
 fit goes on from it."""
 
@@ -34,6 +41,15 @@ MESH_DOUBT = 5.0
 
 _NEAREST_MM = 250.0
 _POSE_STEPS = 5
+
+
+TILTS = (0.0, -0.12, 0.12)
+"""Radians: looking at a tilted crop too takes another percent off (2.43 against 2.45 %)."""
+
+
+def network(model: FaceModel, file: Path | None = None) -> RegressionNetwork:
+    """The network as the methods use it: the shipped one, or another file; see `RegressionNetwork` for errors."""
+    return RegressionNetwork(model, file, ASSET, mirrored=True, tilts=TILTS, share=CROP_SHARE)
 
 
 def pinhole(
@@ -136,5 +152,11 @@ def refined(
         np.stack([face.expression for face in faces]),
         REFINED_EXPRESSION,
     )
-    doubted = [replace(one, mesh_sigma=MESH_DOUBT * one.mesh_sigma) for one in observations]
-    return fit_face(model, doubted, FitOptions(expression, camera, "model"), expected)
+    return fit_face(model, [_doubted(one) for one in observations], FitOptions(expression, camera, "model"), expected)
+
+
+def _doubted(seen: Observation) -> Observation:
+    """Landmarks as far as they know more than the regressed face: not about shut eyes, little by mesh points."""
+    sigma68 = seen.sigma68.copy()
+    sigma68[list(UPPER_LIDS)] = np.inf
+    return replace(seen, sigma68=sigma68, mesh_sigma=MESH_DOUBT * seen.mesh_sigma)

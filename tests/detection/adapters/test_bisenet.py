@@ -8,7 +8,7 @@ onnx = pytest.importorskip("onnx")
 from colour_networks import class_colours, upright_points, write_bisenet  # noqa: E402
 
 from facefuse.detection.adapters.bisenet import CLASSES, SIZE, BiSeNetParser  # noqa: E402
-from facefuse.detection.parsing import OCCLUDER, PARTS  # noqa: E402
+from facefuse.detection.parts import OCCLUDER, PARTS  # noqa: E402
 from facefuse.errors import AssetError  # noqa: E402
 
 POINTS = upright_points((150.0, 150.0), 100.0)

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from facefuse.detection import parsing
+from facefuse.detection import parts as face_parts
 from facefuse.detection.crop import Square
 from facefuse.errors import UnusableInput
 from facefuse.geometry.cameras import PinholeCamera
@@ -97,9 +97,9 @@ class UpperHalfHidden:
     """A parser that sees skin in the lower half of the photo and a hat above."""
 
     def parse(self, pixels, points68):
-        probability = np.zeros((len(parsing.PARTS), SIDE, SIDE), np.float32)
-        probability[1, 60:], probability[parsing.OCCLUDER, :60] = 1, 1
-        return parsing.FaceParts(probability, Square(np.array([59.5, 59.5]), SIDE))
+        probability = np.zeros((len(face_parts.PARTS), SIDE, SIDE), np.float32)
+        probability[1, 60:], probability[face_parts.OCCLUDER, :60] = 1, 1
+        return face_parts.FaceParts(probability, Square(np.array([59.5, 59.5]), SIDE))
 
 
 def test_occluded_pixels_are_unknown(faces, wild):

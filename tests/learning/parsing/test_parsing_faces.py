@@ -7,7 +7,7 @@ pytest.importorskip("torch")
 
 from parsing_sample import SIDE, painted_faces
 
-from facefuse.detection import parsing
+from facefuse.detection import parts as face_parts
 from facefuse.detection.adapters.bisenet import OF_CLASS
 from facefuse.errors import UnusableInput
 from facefuse.learning.df_mvr import parts
@@ -33,9 +33,9 @@ STILL = AugmentConfig(roll_deg=0, any_roll=0, log_scale=0, shift=0, loose=0, cut
 
 
 def test_classes_are_those_of_df_mvr_and_the_occluder():
-    assert (*parts.PARTS, "occluder") == parsing.PARTS
-    assert tuple(0 if part == parsing.OCCLUDER else part for part in OF_CLASS) == parts.CELEBAMASK_HQ
-    assert len(PALETTE) == len(parsing.PARTS)
+    assert (*parts.PARTS, "occluder") == face_parts.PARTS
+    assert tuple(0 if part == face_parts.OCCLUDER else part for part in OF_CLASS) == parts.CELEBAMASK_HQ
+    assert len(PALETTE) == len(face_parts.PARTS)
     assert np.array_equal(MIRRORED[MIRRORED], np.arange(256))
     assert MIRRORED[UNKNOWN] == UNKNOWN
 
@@ -54,13 +54,13 @@ def test_labels_of_synthetic_photos(photos):
     for photo, labels in zip(photos, faces.labels, strict=True):
         assert np.array_equal(labels, synthetic_labels(model, photo))
         # nothing is labelled as the face where something hides it, and nothing as occluder where the face is seen
-        assert np.isin(labels[photo.occluder], (0, parsing.OCCLUDER)).all()
-        assert photo.occluder[labels == parsing.OCCLUDER].all()
+        assert np.isin(labels[photo.occluder], (0, face_parts.OCCLUDER)).all()
+        assert photo.occluder[labels == face_parts.OCCLUDER].all()
         # the nose is labelled about the tip of the nose unless it is hidden
         x, y = np.rint(photo.landmarks68[30]).astype(int)
         if photo.visible68[30]:
-            assert parsing.PARTS[labels[y, x]] == "nose"
-        hidden += (labels == parsing.OCCLUDER).sum()
+            assert face_parts.PARTS[labels[y, x]] == "nose"
+        hidden += (labels == face_parts.OCCLUDER).sum()
     assert hidden > 50
 
 
@@ -99,7 +99,7 @@ def test_cover():
     assert np.array_equal(labels[:4], known[:4])
     changed = labels != known
     assert changed[4:].any(axis=(1, 2)).sum() >= 3
-    assert (labels[changed] == parsing.OCCLUDER).all()
+    assert (labels[changed] == face_parts.OCCLUDER).all()
     assert np.isin(known[changed], np.arange(1, 10)).all()
 
 

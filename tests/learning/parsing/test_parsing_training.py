@@ -12,7 +12,8 @@ pytest.importorskip("onnx")
 from parsing_sample import painted_faces  # noqa: E402
 
 from facefuse.detection.crop import cut_square  # noqa: E402
-from facefuse.detection.parsing import OCCLUDER, PARTS, ParserNetwork  # noqa: E402
+from facefuse.detection.parsing import ParserNetwork  # noqa: E402
+from facefuse.detection.parts import OCCLUDER, PARTS  # noqa: E402
 from facefuse.learning.df_mvr.rigs import UNKNOWN  # noqa: E402
 from facefuse.learning.engine.checkpoint import averaged_weights  # noqa: E402
 from facefuse.learning.landmarks.config import NetworkConfig  # noqa: E402

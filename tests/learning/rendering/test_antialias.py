@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from facefuse.learning.rendering import RenderMesh, antialias
-from facefuse.learning.rendering.antialias import search_tensors
+from facefuse.learning.rendering import RenderMesh, antialias, compiled, plain
 from facefuse.learning.rendering.coverage import rasterize
+from facefuse.learning.rendering.outline_kernels import visible_crossings
+from facefuse.learning.rendering.scene import Scene
 from facefuse.morphable import load_model
 from facefuse.rendering.draw import portrait_camera
 from facefuse.rendering.rasterize import screen_vertices
@@ -20,13 +21,18 @@ from facefuse.rendering.rasterize import screen_vertices
 TRIANGLE = RenderMesh.of_triangles(np.array([[0, 2, 1]]))
 
 
-def mask_of(screen: torch.Tensor, mesh: RenderMesh, width: int, height: int, cull_back: bool = True) -> torch.Tensor:
-    seen = rasterize(screen, mesh.triangles, width, height, cull_back=cull_back)
-    mask = seen.mask[..., None].to(screen.dtype)
-    return antialias.antialias(mask, screen, mesh, seen, True, cull_back)[..., 0]
+@pytest.fixture(params=[compiled.draw, plain.draw], ids=["compiled", "plain"])
+def mask_of(request: pytest.FixtureRequest):
+    """Draw masks (B, H, W) either way."""
+
+    def draw(screen: torch.Tensor, mesh: RenderMesh, width: int, height: int, cull_back: bool = True) -> torch.Tensor:
+        seen = rasterize(screen, mesh.triangles, width, height, cull_back=cull_back)
+        return request.param(Scene(screen, mesh, seen, True, cull_back, True))[1][:, 0]
+
+    return draw
 
 
-def test_upright_edge_covers_exactly_what_it_covers() -> None:
+def test_upright_edge_covers_exactly_what_it_covers(mask_of) -> None:
     for x in (10.0, 10.0001, 10.2, 10.49, 10.5, 10.51, 10.9):
         screen = torch.tensor([[[x, -400.0, 100], [x, 400, 100], [-900, 0, 100]]], dtype=torch.float64)
         row = mask_of(screen, TRIANGLE, 24, 9, cull_back=False)[0, 4]
@@ -34,22 +40,22 @@ def test_upright_edge_covers_exactly_what_it_covers() -> None:
         torch.testing.assert_close(row, expected.double(), atol=1e-6, rtol=0)
 
 
-def test_coverage_of_a_head_comes_close_to_supersampling() -> None:
+def test_coverage_of_a_head_comes_close_to_supersampling(mask_of) -> None:
     model = load_model("base")
     mesh = RenderMesh.of_model(model)
     screen = torch.from_numpy(screen_vertices(model.mean, portrait_camera(model.mean, 96, yaw=25)))[None]
     fine = screen.clone()
     fine[..., :2] = (fine[..., :2] + 0.5) * 8 - 0.5
     truth = rasterize(fine, mesh.triangles, 768, 768).mask.double().reshape(96, 8, 96, 8).mean((1, 3))
-    plain = rasterize(screen, mesh.triangles, 96, 96).mask.double()[0]
+    hard = rasterize(screen, mesh.triangles, 96, 96).mask.double()[0]
     smooth = mask_of(screen, mesh, 96, 96)[0]
     assert smooth.min() >= -1e-9
     assert smooth.max() <= 1 + 1e-9
-    assert (smooth - truth).abs().sum() < 0.35 * (plain - truth).abs().sum()
+    assert (smooth - truth).abs().sum() < 0.35 * (hard - truth).abs().sum()
 
 
 @pytest.mark.parametrize("angle", [0.05, 0.4, 0.75, 1.3])
-def test_gradient_of_a_mask(angle: float) -> None:
+def test_gradient_of_a_mask(mask_of, angle: float) -> None:
     torch.manual_seed(0)
     corner = torch.tensor([angle, angle + 2.0, angle + 4.1], dtype=torch.float64)
     points = torch.stack((12.03 + 9 * corner.cos(), 11.06 + 8 * corner.sin()), -1)
@@ -64,7 +70,7 @@ def test_gradient_of_a_mask(angle: float) -> None:
     assert gradient.abs().max() > 0.5
 
 
-def test_area_grows_as_it_should(ball, cameras) -> None:
+def test_area_grows_as_it_should(mask_of, ball, cameras) -> None:
     vertices, mesh = ball
     radius = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
     view = cameras(1, 64)
@@ -76,7 +82,7 @@ def test_area_grows_as_it_should(ball, cameras) -> None:
     assert area == pytest.approx(math.pi * (0.7 * 32) ** 2, rel=0.05)
 
 
-def test_mask_is_continuous_where_coverage_flips() -> None:
+def test_mask_is_continuous_where_coverage_flips(mask_of) -> None:
     def mask(x: float) -> torch.Tensor:
         return mask_of(
             torch.tensor([[[x, -30.0, 100], [x + 3, 60, 100], [-90, 0, 100]]], dtype=torch.float64),
@@ -119,14 +125,14 @@ def test_kernel_and_tensor_operations_find_the_same_crossings(soup, perspective:
     screen[0, 5] = torch.nan
     mesh = RenderMesh.of_triangles(triangles)
     seen = rasterize(screen, triangles, 40, 30, perspective=perspective, cull_back=cull_back)
-    slack = torch.full((3,), 3.0, dtype=torch.float64)
-    sets = []
-    for search in (antialias._search_compiled, search_tensors):
-        found = search(antialias.snap(screen), mesh, seen.depth, perspective, cull_back, slack)
-        rows = torch.cat([value.reshape(len(found.image), -1) for value in vars(found).values()], 1)
-        sets.append(sorted(map(tuple, rows.tolist())))
-    assert len(sets[0]) > 100
-    assert sets[0] == sets[1]
+    found = antialias.visible_crossings(screen, mesh, seen, perspective, cull_back)
+    columns = [found.axis, found.line, found.inner, found.outer]
+    expected = torch.cat((found.ends, torch.stack(columns, 1)), 1)
+    assert len(expected) > 100
+    for n in range(3):
+        known = screen[n].numpy(), triangles.numpy(), mesh.neighbours.numpy(), seen.depth[n].numpy()
+        mine = torch.from_numpy(visible_crossings(*known, perspective, cull_back))
+        assert torch.equal(mine, expected[found.image == n])
 
 
 def test_nothing_to_blend() -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from facefuse.errors import AssetError, UsageError
-from facefuse.learning.synthesis import expressions, film, hair, identity, lighting, views
+from facefuse.learning.synthesis import expressions, film, hair, identity, kernels, lighting, truth, views
 from facefuse.learning.synthesis.backgrounds import Backgrounds
 from facefuse.learning.synthesis.gaze import aim_eyes
 from facefuse.learning.synthesis.head import base_head
@@ -179,3 +179,29 @@ def test_people_of_the_full_ict_model(shared_data: Path, tmp_path: Path) -> None
     identity.save_identities(other, tmp_path / "wrong.npz")
     with pytest.raises(AssetError, match="another base model"):
         identity.read_identities(tmp_path / "wrong.npz")
+
+
+def test_modes_add_up_whatever_their_length() -> None:
+    base, modes = rng(1).normal(size=9000).astype(np.float32), rng(2).normal(size=(5, 9000)).astype(np.float32)
+    weights, out = np.array([0.5, 0.0, -1.5, 2.0, 0.25], np.float32), np.empty(9000, np.float32)
+    kernels.add_modes(base, modes, weights, out)
+    np.testing.assert_allclose(out, base + weights @ modes, atol=1e-5)
+
+
+def test_the_furthest_depth_nearby() -> None:
+    depth = rng(3).uniform(1, 9, (7, 6)).astype(np.float32)
+    depth[rng(4).random(depth.shape) < 0.5] = np.inf
+    depth[:3, :3] = np.inf
+    found = truth._furthest_nearby(depth)
+    for y, x in np.ndindex(depth.shape):
+        around = depth[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
+        known = around[np.isfinite(around)]
+        assert found[y, x] == (known.max() if known.size else np.inf)
+    assert found[0, 0] == np.inf
+
+
+def test_a_place_in_the_atlas_for_every_vertex_of_the_neck() -> None:
+    head = base_head()
+    for vertex, place in zip(head.neck, head.neck_uv, strict=True):
+        corners = head.model.uv_triangles[head.model.triangles == vertex]
+        assert (head.model.uv[corners] == place).all(axis=1).any()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from facefuse.detection.crop import Square, cut_square
 from facefuse.detection.landmarks import upright_square
 from facefuse.detection.onnx_sessions import open_session
-from facefuse.detection.parsing import OCCLUDER, PARTS, FaceParts
+from facefuse.detection.parts import OCCLUDER, PARTS, FaceParts
 from facefuse.detection.types import FloatArray
 from facefuse.errors import AssetError
 
@@ -74,7 +74,7 @@ class BiSeNetParser:
         upright = upright_square(np.asarray(points68, dtype=float))
         square = Square(upright.centre, upright.side * WIDER, upright.roll)
         crop = cut_square(pixels, square, self.crop_size).astype(np.float32) / 255.0
-        normalised = ((crop - np.float32(MEAN)) / np.float32(STD)).transpose(2, 0, 1)[None]
+        normalised = ((crop - np.array(MEAN, np.float32)) / np.array(STD, np.float32)).transpose(2, 0, 1)[None]
         try:
             (logits,) = self._session.run([self._output], {self._input: normalised})
         except Exception as error:  # the runtime raises a family of private exception types

@@ -167,12 +167,13 @@ class Symmetry:
 
     def mirrored_view(self, view: View) -> View:
         """The mirrored photo."""
-        points = view.points[self.points] * np.float32([-1, 1]) + np.float32([view.pixels.shape[1] - 1, 0])
+        points = view.points[self.points] * np.array([-1, 1], np.float32)
+        points[:, 0] += view.pixels.shape[1] - 1
         return View(view.pixels[:, ::-1], points, view.known[self.points], _MIRRORED[view.parts[:, ::-1]])
 
     def mirrored_face(self, face: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The mirrored face (N, 3)."""
-        turned: npt.NDArray[np.float32] = face[self.face] * np.float32([-1, 1, 1])
+        turned: npt.NDArray[np.float32] = face[self.face] * np.array([-1, 1, 1], np.float32)
         return turned
 
 

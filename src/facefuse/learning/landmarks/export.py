@@ -99,6 +99,7 @@ def fold_batch_norm(network: LandmarkNet) -> LandmarkNet:
 def store_weights_as_half(model: onnx.ModelProto) -> None:
     """Turn large float32 constants into float16 ones followed by a cast, which the runtime folds when it loads."""
     graph = model.graph
+    _share_constants(graph)
     casts = []
     for tensor in graph.initializer:
         if tensor.data_type != onnx.TensorProto.FLOAT:
@@ -111,6 +112,24 @@ def store_weights_as_half(model: onnx.ModelProto) -> None:
         casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT))
     for cast in reversed(casts):
         graph.node.insert(0, cast)
+
+
+def _share_constants(graph: onnx.GraphProto) -> None:
+    """Make initializers of large constant nodes, and one of those that are equal."""
+    known: dict[bytes, str] = {}
+    renamed: dict[str, str] = {}
+    for node in [node for node in graph.node if node.op_type == "Constant"]:
+        values = numpy_helper.to_array(node.attribute[0].t) if node.attribute[0].name == "value" else np.zeros(0)
+        if values.dtype != np.float32 or values.size < _SMALL:
+            continue
+        name = known.setdefault(str(values.shape).encode() + values.tobytes(), node.output[0])
+        if name == node.output[0]:
+            graph.initializer.append(numpy_helper.from_array(values, name))
+        renamed[node.output[0]] = name
+        graph.node.remove(node)
+    for node in graph.node:
+        for k, name in enumerate(node.input):
+            node.input[k] = renamed.get(name, name)
 
 
 def check_parity(network: LandmarkNet, path: Path, crops: NDArray[np.uint8]) -> Parity:

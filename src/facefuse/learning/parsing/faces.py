@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facefuse.detection.crop import cut_square
 from facefuse.detection.landmarks import upright_square
-from facefuse.detection.parsing import BACKGROUND, OCCLUDER
+from facefuse.detection.parts import BACKGROUND, OCCLUDER
 from facefuse.errors import UnusableInput
 from facefuse.learning.df_mvr.data.wild import WildPhotos
 from facefuse.learning.df_mvr.parts import SWAPPED, part_table
@@ -39,7 +39,7 @@ class LabelledFaces:
     points68 : (N, 68, 2) float32
         Pixels.
     labels : (N, S, S) uint8
-        Of `detection.parsing.PARTS`, or `UNKNOWN`.
+        Of `detection.parts.PARTS`, or `UNKNOWN`.
     person : (N,) int64
     """
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facefuse.detection.parsing import PARTS
+from facefuse.detection.parts import PARTS
 from facefuse.learning.df_mvr.rigs import UNKNOWN
 from facefuse.learning.parsing.faces import LabelledFaces, plain
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facefuse.detection.parsing import PARTS
+from facefuse.detection.parts import PARTS
 from facefuse.learning.landmarks.network import ResidualBlock
 from facefuse.learning.parsing.config import ParserConfig
 

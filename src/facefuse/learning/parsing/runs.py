@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from facefuse.detection.onnx_sessions import open_session
-from facefuse.detection.parsing import PARTS, ParserNetwork
+from facefuse.detection.parsing import ParserNetwork
+from facefuse.detection.parts import PARTS
 from facefuse.learning.df_mvr.data.wild import read_wild
 from facefuse.learning.engine.checkpoint import CHECKPOINT, averaged_weights
 from facefuse.learning.engine.distributed import join_world, leave_world
@@ -151,12 +152,13 @@ def folded(network: ParserNet) -> ParserNet:
 
 
 def measured(faces: LabelledFaces, network: Path | None) -> dict[str, float]:
-    """Intersection over union of each part and their mean, of an ONNX file or of the shipped one."""
+    """Intersection over union of each part, and the mean over those labelled, of an ONNX file or of the shipped one."""
     size = ParserNetwork(network).crop_size
     session = open_session(network, "face_parser.onnx", 1, ("crops",), ("probability",))
 
     def parse(crops: np.ndarray) -> np.ndarray:
         return np.asarray(session.run(["probability"], {"crops": crops})[0].argmax(axis=1), np.uint8)
 
-    shares = intersection_over_union(confusion(parse, faces, size))
-    return {**dict(zip(PARTS, shares.tolist(), strict=True)), "mean": float(np.nanmean(shares))}
+    counts = confusion(parse, faces, size)
+    shares = intersection_over_union(counts)
+    return {**dict(zip(PARTS, shares.tolist(), strict=True)), "mean": float(shares[counts.any(axis=1)].mean())}

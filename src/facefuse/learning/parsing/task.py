@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from facefuse.detection.parsing import BACKGROUND, OCCLUDER
+from facefuse.detection.parts import BACKGROUND, OCCLUDER
 from facefuse.learning.df_mvr.losses import mask_overlap
 from facefuse.learning.df_mvr.rigs import UNKNOWN
 from facefuse.learning.engine.task import Losses, Player
@@ -99,7 +99,9 @@ class ParsingTask:
             cover(pixels, parts, donors, rng)
             # the network's cells lie between pixels: one of the four about each is taken, another one in other steps
             row, column = rng.integers(0, 2, 2)
-            crops.append(pixels), labels.append(parts[:, row::2, column::2]), fitted.append(np.arange(count) >= count - real)
+            crops.append(pixels)
+            labels.append(parts[:, row::2, column::2])
+            fitted.append(np.arange(count) >= count - real)
         return Batch(np.concatenate(crops), np.concatenate(labels), np.concatenate(fitted))
 
     def losses(self, batch: Batch, step: int) -> Losses:
@@ -141,4 +143,4 @@ class ParsingTask:
     def _labels(self, network: nn.Module, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         with torch.inference_mode():
             found: Any = probabilities(network(torch.from_numpy(crops).to(self.device)))
-        return found.argmax(dim=1).to(torch.uint8).cpu().numpy()
+        return np.asarray(found.argmax(dim=1).to(torch.uint8).cpu().numpy())

@@ -20,11 +20,8 @@ from torch.autograd.function import once_differentiable
 
 from facefuse.learning.rendering.coverage import Coverage
 from facefuse.learning.rendering.mesh import RenderMesh
-from facefuse.learning.rendering.outline_kernels import visible_crossings as visible_crossings_kernel
+from facefuse.learning.rendering.outline_kernels import NOISE, SLACK
 from facefuse.rendering.kernels import BITS, REACH
-
-_SLACK, _NOISE = 0.01, 1e-5
-"""Depths this close, as shares of the mesh's depth from front to back and of its distance, count as the same."""
 
 
 @dataclass(frozen=True)
@@ -165,10 +162,11 @@ def visible_crossings(
     screen: Tensor, mesh: RenderMesh, coverage: Coverage, perspective: bool, cull_back: bool
 ) -> Crossings:
     """Find where visible silhouettes pass between pixel centres; parameters as in :func:`antialias`."""
-    nearest, farthest = screen[..., 2].to(torch.float64).nan_to_num(0.0).aminmax(dim=1)
-    slack = _SLACK * (farthest - nearest) + _NOISE * farthest.abs()
-    search = _search_compiled if screen.device.type == "cpu" else search_tensors
-    found = search(snap(screen), mesh, coverage.depth, perspective, cull_back, slack)
+    points = snap(screen)
+    nearest = torch.where(points.good, points.z, torch.inf).amin(dim=1)
+    farthest = torch.where(points.good, points.z, -torch.inf).amax(dim=1)
+    slack = SLACK * (farthest - nearest) + NOISE * farthest.abs()
+    found = search(points, mesh, coverage.depth, perspective, cull_back, slack)
     # of several crossings between two pixels the outermost is the outline
     inner, outer = (_flat(found, where, *coverage.depth.shape[1:]) for where in (found.inner, found.outer))
     distance, _ = found.place(screen)
@@ -179,28 +177,7 @@ def visible_crossings(
     return found[order[last]]
 
 
-def _search_compiled(
-    points: Snapped, mesh: RenderMesh, depth: Tensor, perspective: bool, cull_back: bool, slack: Tensor
-) -> Crossings:
-    """Find the crossings of visible silhouettes by the kernel."""
-    parts = []
-    triangles, neighbours = mesh.triangles.numpy(), mesh.neighbours.numpy()
-    for n, depths in enumerate(depth):
-        vertices = points.place[n].numpy(), points.good[n].numpy(), points.z[n].contiguous().numpy()
-        found = torch.empty((4 * sum(depth.shape[1:]), 6), dtype=torch.int64)
-        while True:
-            known = *vertices, triangles, neighbours, depths.numpy(), perspective, cull_back
-            count = visible_crossings_kernel(*known, float(slack[n]), found.numpy())
-            if count <= len(found):
-                break
-            found = found.new_empty((count, 6))
-        parts.append(found[:count])
-    image = torch.arange(len(parts)).repeat_interleave(torch.tensor([len(part) for part in parts]))
-    a, b, axis, line, inner, outer = torch.cat(parts).unbind(1)
-    return Crossings(image, torch.stack((a, b), 1), axis, line, inner, outer)
-
-
-def search_tensors(
+def search(
     points: Snapped, mesh: RenderMesh, depth: Tensor, perspective: bool, cull_back: bool, slack: Tensor
 ) -> Crossings:
     """Find the crossings of visible silhouettes by tensor operations.

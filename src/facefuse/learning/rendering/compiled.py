@@ -1,22 +1,19 @@
-"""The kernels as differentiable functions of CPU tensors; each equals the function of the same name in `plain`.
-
-``starts`` holds the first covered pixel of each picture, and their number at the end. ``triangle`` and ``place`` (P,)
-say, per covered pixel, which triangle is seen and where in the batch, flattened, the pixel lies.
-"""
+"""The kernels as differentiable functions of CPU tensors, equal to those of the same name in `plain`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from facefuse.learning.rendering import kernels
-
-Starts = tuple[int, ...]
+from facefuse.learning.rendering import normal_kernels, picture_kernels
+from facefuse.learning.rendering.picture_kernels import Inputs, Planes, Seen
+from facefuse.learning.rendering.scene import Pictures, Scene
 
 
 def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
@@ -25,35 +22,9 @@ def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
     return out
 
 
-def barycentric(
-    screen: Tensor,
-    triangles: Tensor,
-    triangle: Tensor,
-    place: Tensor,
-    starts: Starts,
-    size: tuple[int, int],
-    perspective: bool,
-) -> Tensor:
-    """Perspective-correct weights (P, 3) of the triangles' (F, 3) corners; size: height, width."""
-    out: Tensor = _Barycentric.apply(screen, triangles, triangle, place, starts, size, perspective)
-    return out
-
-
-def interpolate(weights: Tensor, attributes: Tensor, triangles: Tensor, triangle: Tensor, starts: Starts) -> Tensor:
-    """Attributes (B or 1, A, C) of the corners of the triangles (F, 3), weighted (P, 3): (P, C)."""
-    out: Tensor = _Interpolate.apply(weights, attributes, triangles, triangle, starts)
-    return out
-
-
-def sample_texture(texture: Tensor, uv: Tensor, starts: Starts) -> Tensor:
-    """Sample textures (B or 1, C, S, T) bilinearly at (P, 2) coordinates: (P, C)."""
-    out: Tensor = _SampleTexture.apply(texture, uv, starts)
-    return out
-
-
-def shade(normals: Tensor, light: Tensor, starts: Starts) -> Tensor:
-    """Shading of normals (P, 3) of any length by spherical harmonics (B or 1, 9, 3): (P, 3)."""
-    out: Tensor = _Shade.apply(normals, light, starts)
+def draw(scene: Scene) -> Pictures:
+    """Draw what is seen."""
+    out: Pictures = _Draw.apply(scene, *(getattr(scene, name) for name in Inputs._fields))
     return out
 
 
@@ -61,12 +32,13 @@ class _VertexNormals(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def forward(ctx: Any, vertices: Tensor, triangles: Tensor) -> Tensor:
         points = vertices.detach().contiguous()
-        normals, lengths = torch.zeros_like(points), points.new_empty(points.shape[:2])
+        normals, lengths = torch.empty_like(points), points.new_empty(points.shape[:2])
 
-        def work(n: int, at: slice, worker: int) -> None:
-            kernels.vertex_normals(points[n].numpy(), triangles.numpy(), normals[n].numpy(), lengths[n].numpy())
+        def work(n: int, worker: int) -> None:
+            known = points[n].numpy(), triangles.numpy()
+            normal_kernels.vertex_normals(*known, normals[n].numpy(), lengths[n].numpy())
 
-        _for_each_picture(tuple(range(len(points) + 1)), work)
+        _for_each_picture(len(points), work)
         ctx.save_for_backward(points, triangles, normals, lengths)
         return normals
 
@@ -76,176 +48,118 @@ class _VertexNormals(torch.autograd.Function):  # type: ignore[misc]
         points, triangles, normals, lengths = ctx.saved_tensors
         grad, grad_points = grad.contiguous(), torch.zeros_like(points)
 
-        def work(n: int, at: slice, worker: int) -> None:
+        def work(n: int, worker: int) -> None:
             known = points[n].numpy(), triangles.numpy(), normals[n].numpy(), lengths[n].numpy()
-            kernels.vertex_normals_backward(*known, grad[n].numpy(), grad_points[n].numpy())
+            normal_kernels.vertex_normals_backward(*known, grad[n].numpy(), grad_points[n].numpy())
 
-        _for_each_picture(tuple(range(len(points) + 1)), work)
+        _for_each_picture(len(points), work)
         return grad_points, None
 
 
-class _Barycentric(torch.autograd.Function):  # type: ignore[misc]
-    @staticmethod
-    def forward(ctx: Any, screen: Tensor, *fixed: Any) -> Tensor:
-        triangles, triangle, place, starts, (height, width), perspective = fixed
-        points = screen.detach().contiguous()
-        out = points.new_empty((len(triangle), 3))
+_TEXTURE = Inputs._fields.index("texture")
+_ABSENT = Inputs((0, 3), (0, 0, 3), (0, 3), (0, 3), (0, 3), (0, 0), (0, 0, 0))
+"""Shapes of what is not given, for one picture."""
 
-        def work(n: int, at: slice, worker: int) -> None:
-            where = triangles.numpy(), triangle[at].numpy(), place[at].numpy(), n * height * width, width
-            kernels.barycentric(points[n].numpy(), *where, perspective, out[at].numpy())
 
-        _for_each_picture(starts, work)
-        ctx.save_for_backward(points)
-        ctx.fixed = fixed
-        return out
+class _Draw(torch.autograd.Function):  # type: ignore[misc]
+    """Inputs after the scene are those of `picture_kernels.Inputs`, in that order."""
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        triangles, triangle, place, starts, (height, width), perspective = ctx.fixed
-        (points,) = ctx.saved_tensors
-        grad, grad_points = grad.contiguous(), torch.zeros_like(points)
+    def forward(ctx: Any, scene: Scene, *values: Tensor | None) -> Pictures:
+        kind = scene.screen.dtype
+        given = [
+            torch.empty((1, *shape), dtype=kind) if value is None else value.detach().to(kind)
+            for value, shape in zip(values, _ABSENT, strict=True)
+        ]
+        if scene.texture is not None:  # channels last: those of a texel are read together
+            given[_TEXTURE] = given[_TEXTURE].movedim(1, -1)
+        given = [value.contiguous() for value in given]
+        batch, height, width = scene.coverage.triangle.shape
+        channels = (3, 1, 0 if scene.attributes is None else scene.attributes.shape[2])
+        colour, mask, attributes = (torch.empty((batch, count, height, width), dtype=kind) for count in channels)
+        outlines: list[Any] = [None] * batch
+        seen = _seen(scene)
 
-        def work(n: int, at: slice, worker: int) -> None:
-            where = triangles.numpy(), triangle[at].numpy(), place[at].numpy(), n * height * width, width
-            kernels.barycentric_backward(
-                points[n].numpy(), *where, perspective, grad[at].numpy(), grad_points[n].numpy()
-            )
+        def work(n: int, worker: int) -> None:
+            out = Planes(colour[n].numpy(), mask[n].numpy(), attributes[n].numpy())
+            outlines[n] = picture_kernels.draw(seen[n], _of_picture(given, n), out)
 
-        _for_each_picture(starts, work)
-        return grad_points, *[None] * len(ctx.fixed)
-
-
-class _Interpolate(torch.autograd.Function):  # type: ignore[misc]
-    @staticmethod
-    def forward(ctx: Any, weights: Tensor, attributes: Tensor, *fixed: Any) -> Tensor:
-        triangles, triangle, starts = fixed
-        weights, values = weights.detach().contiguous(), attributes.detach().contiguous()
-        out = values.new_empty((len(triangle), values.shape[2]))
-
-        def work(n: int, at: slice, worker: int) -> None:
-            where = weights[at].numpy(), triangles.numpy(), triangle[at].numpy()
-            kernels.interpolate(*where, values[n % len(values)].numpy(), out[at].numpy())
-
-        _for_each_picture(starts, work)
-        ctx.save_for_backward(weights, values)
-        ctx.fixed = fixed
-        return out
+        _for_each_picture(batch, work)
+        ctx.seen, ctx.outlines = seen, outlines
+        ctx.save_for_backward(*given)
+        return colour, mask, attributes
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        triangles, triangle, starts = ctx.fixed
-        weights, values = ctx.saved_tensors
-        spread = ctx.needs_input_grad[1]
-        grad, grad_weights = grad.contiguous(), torch.zeros_like(weights)
-        grad_values = _sums(values, spread)
+    def backward(ctx: Any, *grad_out: Tensor) -> tuple[Tensor | None, ...]:
+        seen, given, batch = ctx.seen, ctx.saved_tensors, len(ctx.seen)
+        workers = _workers(batch)
+        wanted = ctx.needs_input_grad[1:]
+        always = Inputs._fields.index("screen"), Inputs._fields.index("normals")
+        sums = []
+        for k, (value, shape) in enumerate(zip(given, _ABSENT, strict=True)):
+            if wanted[k] or k in always:
+                # each worker has its own place for what all pictures share
+                sums.append(value.new_zeros((workers if len(value) == 1 else batch, *value.shape[1:])))
+            else:
+                sums.append(value.new_empty((1, *shape)))
 
-        def work(n: int, at: slice, worker: int) -> None:
-            where = weights[at].numpy(), triangles.numpy(), triangle[at].numpy()
-            own, own_grad = values[n % len(values)].numpy(), _own(grad_values, values, n, worker).numpy()
-            kernels.interpolate_backward(*where, own, grad[at].numpy(), spread, grad_weights[at].numpy(), own_grad)
+        def work(n: int, worker: int) -> None:
+            # copies: the kernel works in them
+            own = Planes(*(np.array(grad[n].numpy(), order="C") for grad in grad_out))
+            places = (worker if len(value) == 1 else n for value in given)
+            grads = Inputs(*(total[place % len(total)].numpy() for total, place in zip(sums, places, strict=True)))
+            picture_kernels.draw_backward(seen[n], _of_picture(given, n), ctx.outlines[n], own, grads)
 
-        _for_each_picture(starts, work)
-        return grad_weights, _gathered(grad_values, values) if spread else None, None, None, None
-
-
-class _SampleTexture(torch.autograd.Function):  # type: ignore[misc]
-    @staticmethod
-    def forward(ctx: Any, texture: Tensor, uv: Tensor, starts: Starts) -> Tensor:
-        # channels last: those of a texel are read together
-        texels, points = texture.detach().movedim(1, -1).contiguous(), uv.detach().contiguous()
-        out = texels.new_empty((len(points), texels.shape[-1]))
-
-        def work(n: int, at: slice, worker: int) -> None:
-            kernels.sample_texture(texels[n % len(texels)].numpy(), points[at].numpy(), out[at].numpy())
-
-        _for_each_picture(starts, work)
-        ctx.save_for_backward(texels, points)
-        ctx.starts = starts
-        return out
-
-    @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        texels, points = ctx.saved_tensors
-        spread = ctx.needs_input_grad[0]
-        grad, grad_points = grad.contiguous(), torch.zeros_like(points)
-        grad_texels = _sums(texels, spread)
-
-        def work(n: int, at: slice, worker: int) -> None:
-            own, own_grad = texels[n % len(texels)].numpy(), _own(grad_texels, texels, n, worker).numpy()
-            where = own, points[at].numpy(), grad[at].numpy()
-            kernels.sample_texture_backward(*where, spread, own_grad, grad_points[at].numpy())
-
-        _for_each_picture(ctx.starts, work)
-        return _gathered(grad_texels, texels).movedim(-1, 1) if spread else None, grad_points, None
+        _for_each_picture(batch, work)
+        grads: list[Any] = [
+            (total.sum(dim=0, keepdim=True) if len(value) == 1 else total) if want else None
+            for total, value, want in zip(sums, given, wanted, strict=True)
+        ]
+        if grads[_TEXTURE] is not None:
+            grads[_TEXTURE] = grads[_TEXTURE].movedim(-1, 1)
+        return None, *grads
 
 
-class _Shade(torch.autograd.Function):  # type: ignore[misc]
-    @staticmethod
-    def forward(ctx: Any, normals: Tensor, light: Tensor, starts: Starts) -> Tensor:
-        directions, lights = normals.detach().contiguous(), light.detach().contiguous()
-        out = torch.empty_like(directions)
-
-        def work(n: int, at: slice, worker: int) -> None:
-            kernels.shade(directions[at].numpy(), lights[n % len(lights)].numpy(), out[at].numpy())
-
-        _for_each_picture(starts, work)
-        ctx.save_for_backward(directions, lights)
-        ctx.starts = starts
-        return out
-
-    @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        directions, lights = ctx.saved_tensors
-        grad, grad_directions = grad.contiguous(), torch.zeros_like(directions)
-        grad_lights = _sums(lights, True)
-
-        def work(n: int, at: slice, worker: int) -> None:
-            own = directions[at].numpy(), lights[n % len(lights)].numpy()
-            own_grad = _own(grad_lights, lights, n, worker).numpy()
-            kernels.shade_backward(*own, grad[at].numpy(), grad_directions[at].numpy(), own_grad)
-
-        _for_each_picture(ctx.starts, work)
-        return grad_directions, _gathered(grad_lights, lights), None
+def _seen(scene: Scene) -> list[Seen]:
+    """What has no gradient, picture by picture."""
+    mesh, kind = scene.mesh, scene.screen.dtype
+    uv = torch.empty((0, 2)) if mesh.uv is None else mesh.uv
+    uv_triangles = torch.empty((0, 3), dtype=torch.int64) if mesh.uv_triangles is None else mesh.uv_triangles
+    triangles, neighbours, uv_triangles, uv = (
+        value.contiguous().numpy() for value in (mesh.triangles, mesh.neighbours, uv_triangles, uv.to(kind))
+    )
+    same = triangles, neighbours, uv_triangles, uv, scene.perspective, scene.cull_back, scene.antialias
+    covers = scene.coverage.triangle.contiguous().numpy(), scene.coverage.depth.contiguous().numpy()
+    return [Seen(triangle, depth, *same) for triangle, depth in zip(*covers, strict=True)]
 
 
-def _sums(values: Tensor, needed: bool) -> Tensor:
-    """Where gradients of values (B or 1, ...) are summed: each worker has its own place if all pictures share them."""
-    if not needed:
-        return values.new_empty((1,) * values.ndim)
-    return values.new_zeros((torch.get_num_threads() if len(values) == 1 else len(values), *values.shape[1:]))
+def _of_picture(values: Sequence[Tensor], n: int) -> Inputs:
+    """Arrays of picture ``n``."""
+    return Inputs(*(value[n % len(value)].numpy() for value in values))
 
 
-def _own(sums: Tensor, values: Tensor, n: int, worker: int) -> Tensor:
-    """Where the gradient from picture ``n`` goes."""
-    return sums[(worker if len(values) == 1 else n) % len(sums)]
+def _workers(count: int) -> int:
+    """How many pictures are worked on at a time."""
+    threads: int = torch.get_num_threads()
+    return max(1, min(threads, count))
 
 
-def _gathered(sums: Tensor, values: Tensor) -> Tensor:
-    """Gradient of ``values``."""
-    return sums.sum(dim=0, keepdim=True) if len(values) == 1 else sums
-
-
-def _for_each_picture(starts: Starts, work: Callable[[int, slice, int], None]) -> None:
-    """Call ``work(n, its pixels, worker)`` for each picture, on as many threads as PyTorch uses.
+def _for_each_picture(count: int, work: Callable[[int, int], None]) -> None:
+    """Call ``work(picture, worker)`` for each picture, on as many threads as PyTorch uses.
 
     It must write only where no other worker does. The threads end with the call: kept ones would be missing in forked
     data-loading processes.
     """
-    count = len(starts) - 1
-    workers = max(1, min(torch.get_num_threads(), count))
+    workers = _workers(count)
 
     def some(worker: int) -> None:
         with torch.no_grad():  # holds for one thread only
             for n in range(worker, count, workers):
-                work(n, slice(starts[n], starts[n + 1]), worker)
+                work(n, worker)
 
-    if workers == 1:
+    with ThreadPoolExecutor(max(1, workers - 1)) as pool:
+        others = [pool.submit(some, worker) for worker in range(1, workers)]
         some(0)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(some, range(workers)))
+        for other in others:
+            other.result()

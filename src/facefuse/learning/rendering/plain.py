@@ -1,4 +1,4 @@
-"""The differentiable steps of the renderer in tensor operations: for any device, and the reference for the kernels.
+"""Drawing in tensor operations: for any device, and the reference for the kernels.
 
 ``P`` covered pixels of a batch of ``B`` pictures, in the order of the pictures; ``image`` (P,) says to which picture a
 pixel belongs. What is common to all pictures has a leading axis of one.
@@ -10,7 +10,39 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from facefuse.learning.rendering.antialias import antialias
+from facefuse.learning.rendering.scene import Pictures, Scene
 from facefuse.rendering.shading import sh_basis
+
+
+def draw(scene: Scene) -> Pictures:
+    """Draw what is seen."""
+    mesh, covered = scene.mesh, scene.coverage.triangle >= 0
+    image, row, column = covered.nonzero(as_tuple=True)
+    seen = scene.coverage.triangle[covered].to(torch.int64)
+    corners, centres = mesh.triangles[seen], torch.stack((column, row), dim=-1).to(scene.screen.dtype)
+    weights = barycentric(scene.screen, corners, image, centres, scene.perspective)
+    colour = weights.new_ones((len(seen), 3))
+    if scene.texture is not None and mesh.uv is not None and mesh.uv_triangles is not None:
+        uv = interpolate(weights, mesh.uv.to(colour.dtype)[None], mesh.uv_triangles[seen], image)
+        colour = sample_texture(scene.texture, uv, image)
+    if scene.albedo is not None:
+        colour = colour * interpolate(weights, scene.albedo, corners, image)
+    if scene.light is not None and scene.normals is not None:
+        colour = colour * shade(interpolate(weights, scene.normals, corners, image), scene.light, image)
+    values = [colour, torch.ones_like(colour[:, :1])]
+    if scene.attributes is not None:
+        values.append(interpolate(weights, scene.attributes, corners, image))
+    layers = torch.cat(values, dim=1)
+    behind = layers.new_zeros((*covered.shape, layers.shape[1]))
+    if scene.background is not None:
+        colours = scene.background.movedim(1, -1).expand(*covered.shape, 3)
+        behind = torch.cat((colours, behind[..., 3:]), dim=-1)
+    pictures = behind.index_put((image, row, column), layers)
+    if scene.antialias:
+        pictures = antialias(pictures, scene.screen, mesh, scene.coverage, scene.perspective, scene.cull_back)
+    planes = pictures.movedim(-1, 1)
+    return planes[:, :3], planes[:, 3:4], planes[:, 4:]
 
 
 def barycentric(screen: Tensor, corners: Tensor, image: Tensor, centres: Tensor, perspective: bool) -> Tensor:

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 from facefuse.geometry.mesh import vertex_normals
-from facefuse.learning.rendering import compiled
-from facefuse.learning.rendering.antialias import antialias as antialias_outlines
+from facefuse.learning.rendering import compiled, plain
 from facefuse.learning.rendering.cameras import Cameras
 from facefuse.learning.rendering.coverage import Coverage, rasterize
 from facefuse.learning.rendering.mesh import RenderMesh
-from facefuse.learning.rendering.surface import Surface, visible_surface
+from facefuse.learning.rendering.scene import Scene
 
 Rasterizer = Callable[..., Coverage]
 """Called like `facefuse.learning.rendering.coverage.rasterize`."""
@@ -110,46 +109,27 @@ def render(
     screen = cameras.screen(vertices)
     with torch.no_grad():
         seen = rasterizer(screen, mesh.triangles, width, height, perspective=cameras.perspective, cull_back=cull_back)
-    surface = visible_surface(screen, mesh.triangles, seen, cameras.perspective)
-    values = [_colours(surface, vertices, cameras, mesh, albedo, texture, light, light_frame)]
-    values.append(torch.ones_like(values[0][:, :1]))
-    if attributes is not None:
-        values.append(surface.interpolate(attributes, mesh.triangles))
-    layers = torch.cat(values, dim=1)
-    behind = screen.new_zeros(layers.shape[1])
-    if background is not None:
-        fill = behind[3:].expand(len(background), height, width, -1)
-        behind = torch.cat((background.movedim(1, -1), fill), dim=-1)
-    pictures = surface.spread(layers, behind)
-    if antialias:
-        pictures = antialias_outlines(pictures, screen, mesh, seen, cameras.perspective, cull_back)
-    planes = pictures.movedim(-1, 1)
-    return Rendering(planes[:, :3], planes[:, 3:4], planes[:, 4:], seen, screen)
-
-
-def _colours(
-    surface: Surface,
-    vertices: Tensor,
-    cameras: Cameras,
-    mesh: RenderMesh,
-    albedo: Tensor | None,
-    texture: Tensor | None,
-    light: Tensor | None,
-    light_frame: Literal["camera", "model"],
-) -> Tensor:
-    """Linear RGB at the covered pixels, (P, 3)."""
-    colour = surface.weights.new_ones((len(surface.place), 3))
-    if texture is not None and mesh.uv is not None and mesh.uv_triangles is not None:
-        uv = surface.interpolate(mesh.uv.to(colour.dtype)[None], mesh.uv_triangles)
-        colour = surface.sample_texture(texture, uv)
-    if albedo is not None:
-        colour = colour * surface.interpolate(albedo, mesh.triangles)
+    normals = None
     if light is not None:
         normals = _vertex_normals(vertices, mesh.triangles)
         if light_frame == "camera":
             normals = normals @ cameras.rotation.mT
-        colour = colour * surface.shade(surface.interpolate(normals, mesh.triangles), light)
-    return colour
+    scene = Scene(
+        screen,
+        mesh,
+        seen,
+        cameras.perspective,
+        cull_back,
+        antialias,
+        texture,
+        albedo,
+        normals,
+        light,
+        attributes,
+        background,
+    )
+    draw = compiled.draw if screen.device.type == "cpu" else plain.draw
+    return Rendering(*draw(scene), seen, screen)
 
 
 def _vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:

@@ -72,13 +72,16 @@ def _made_up(rng: np.random.Generator) -> Image.Image:
     """A wall, a room or a landscape out of focus: a gradient with patches and lights of related colours."""
     side = 72
     palette = np.clip(rng.uniform(30, 225) + rng.normal(0, 15, (3, 3)) + rng.normal(0, 38, (3, 1)), 8, 247)
-    y, x = np.mgrid[:side, :side] / side
+    x = np.arange(side) / side
+    y = x[:, None]
     slope = np.clip(y + rng.normal(0, 0.4) * (x - 0.5), 0, 1)[..., None] ** np.exp(rng.normal(0, 0.5))
     picture = palette[0] * (1 - slope) + palette[1] * slope
     for _ in range(int(rng.integers(0, 26))):
         cx, cy, wide, high = *rng.uniform(-0.1, 1.1, 2), *np.exp(rng.normal(np.log(0.12), 0.6, 2))
-        round_ = ((x - cx) / wide) ** 2 + ((y - cy) / high) ** 2 < 1
-        inside = round_ if rng.random() < 0.5 else (np.abs(x - cx) < wide) & (np.abs(y - cy) < high)
+        if rng.random() < 0.5:
+            inside = ((x - cx) / wide) ** 2 + ((y - cy) / high) ** 2 < 1
+        else:
+            inside = (np.abs(x - cx) < wide) & (np.abs(y - cy) < high)
         tone = palette[int(rng.integers(3))] * np.exp(rng.normal(0, 0.35)) + rng.normal(0, 8, 3)
         picture[inside] += (tone - picture[inside]) * rng.uniform(0.3, 1.0)
     for _ in range(int(rng.integers(0, 14)) if rng.random() < 0.3 else 0):  # lights

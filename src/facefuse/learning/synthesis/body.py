@@ -70,7 +70,7 @@ def make_body(head: Head, vertices: Floats, turn: NDArray[np.float64], rng: np.r
         rings[k][:, [0, 2]] += lean * (rim - rings[0].mean(0) - (rings[k] - rings[k].mean(0)))[:, [0, 2]]
         rings[k] += lean * 0.5 * (np.array([centre[0], 0, centre[2]]) - rings[k].mean(0) * [1, 0, 1])
     surface = np.stack(rings)
-    place = head.model.uv[_uv_of(head, head.neck)]
+    place = head.neck_uv
     rows = len(surface)
     # the skin's pattern goes on by running back into the neck: mirrored at the rim
     depth = np.minimum(np.arange(rows) * 0.012, 0.05)[:, None, None]
@@ -130,22 +130,16 @@ def _garment(surface: NDArray[np.float64], angle: NDArray[np.float64], rng: np.r
     )
 
 
-def _uv_of(head: Head, vertex: NDArray[np.int64]) -> NDArray[np.int64]:
-    """One place in the atlas per vertex."""
-    first = np.full(head.model.vertex_count, -1, np.int64)
-    first[head.triangles.reshape(-1)[::-1]] = head.uv_triangles.reshape(-1)[::-1]
-    return first[vertex]
-
-
 def cloth_pattern(rng: np.random.Generator, size: int = 128) -> Floats:
     """A repeating linear albedo (size, size, 3): plain, striped, checked or mottled, with a weave."""
     colour = rng.uniform(0.02, 0.75) * np.exp(rng.normal(0, 0.35, 3) * rng.choice([0.15, 1.0]))
     second = rng.uniform(0.02, 0.75) * np.exp(rng.normal(0, 0.35, 3))
-    y, x = np.mgrid[:size, :size] / size
+    x = np.arange(size) / size
+    y = x[:, None]
     kind = rng.random()
     share: NDArray[np.floating] = np.zeros((size, size))
     if kind < 0.15:
-        share = (np.sin(2 * np.pi * rng.integers(2, 9) * y) > rng.uniform(-0.5, 0.8)).astype(float)
+        share = share + (np.sin(2 * np.pi * rng.integers(2, 9) * y) > rng.uniform(-0.5, 0.8))
     elif kind < 0.25:
         n = rng.integers(2, 8)
         share = 0.5 * (np.sin(2 * np.pi * n * x) > 0.3) + 0.5 * (np.sin(2 * np.pi * n * y) > 0.3)
@@ -155,5 +149,7 @@ def cloth_pattern(rng: np.random.Generator, size: int = 128) -> Floats:
         for axis in (0, 1):
             share = np.mean([np.roll(share, s, axis) for s in range(-6, 7)], axis=0)
     weave = 1 + rng.uniform(0.02, 0.12) * (rng.random((size, size)) - 0.5)
-    out = (colour + (second - colour) * share[..., None]) * weave[..., None]
-    return np.asarray(np.clip(out, 0.01, 0.85), np.float32)
+    out = np.empty((size, size, 3), np.float32)
+    for c in range(3):  # a channel at a time: loops over three values cost more than the arithmetic
+        out[..., c] = np.clip((colour[c] + (second[c] - colour[c]) * share) * weave, 0.01, 0.85)
+    return out

@@ -169,7 +169,7 @@ class Synthesizer:
         camera = make_camera(head.model.landmarks(vertices), rotation, framing, size)
         outfit = dressed(person, vertices, turn)
         scene = make_scene(vertices, outfit.pieces + held(person, vertices, moment))
-        fine = self._backgrounds.draw(size, rng).repeat(FINER, 0).repeat(FINER, 1)
+        fine = self._backgrounds.draw(size, rng).repeat(FINER, 1).repeat(FINER, 0)
         drawn = draw(scene, outfit.hair, outfit.lenses, person.appearance, camera, light, fine)
         picture = np.empty((size, size, 3), np.float32)
         kernels.halve(fine, picture)

@@ -58,6 +58,8 @@ class Head:
         Centre u, v and radius of the left and the right eyeball in the atlas.
     neck : (N,) int
         Vertices of the neck's rim in order, from the front of the throat towards the subject's left.
+    neck_uv : (N, 2) float
+        A place in the atlas for each of them.
     hairline_uv, brow_uv, cheek_uv : (N, 2) float32
         Places in the atlas above the forehead, on the brows and on the cheeks.
     """
@@ -72,6 +74,7 @@ class Head:
     occlusion: Floats
     eye_place: Floats
     neck: NDArray[np.int64]
+    neck_uv: NDArray[np.floating]
     hairline_uv: Floats
     brow_uv: Floats
     cheek_uv: Floats
@@ -89,6 +92,9 @@ def base_head() -> Head:
         places = model.uv[np.unique(corners)]
         low, high = places.min(axis=0), places.max(axis=0)
         eyes.append([*((low + high) / 2), (high - low).max() / 2])
+    neck = _neck_rim(model)
+    place = np.full(model.vertex_count, -1, np.int64)
+    place[model.triangles.reshape(-1)[::-1]] = model.uv_triangles.reshape(-1)[::-1]
     return Head(
         model=model,
         mean=np.ascontiguousarray(model.mean.reshape(-1), np.float32),
@@ -99,7 +105,8 @@ def base_head() -> Head:
         part=(model.region + 1).astype(np.uint8),
         occlusion=_lit_mouth(model, _open_share(np.asarray(model.mean, np.float32), triangles)),
         eye_place=np.array(eyes, np.float32),
-        neck=_neck_rim(model),
+        neck=neck,
+        neck_uv=np.asarray(model.uv[place[neck]]),
         hairline_uv=_places(model, ("scalp",), np.array([0.0, 82.0, 0.0]), 30.0),
         brow_uv=_places(model, ("brow_left", "brow_right"), np.array([0.0, 20.0, 20.0]), 50.0),
         cheek_uv=_places(model, ("face",), np.array([42.0, -35.0, 10.0]), 14.0),

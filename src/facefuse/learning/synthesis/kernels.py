@@ -21,13 +21,16 @@ MATERIAL_COLUMNS = 8
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_modes(base: Array, modes: Array, weights: Array, out: Array) -> None:
     """``out = base + weights @ modes`` with a fixed order of summation, for (N,), (K, N) and (K,)."""
-    for i in range(base.shape[0]):
-        out[i] = base[i]
-    for k in range(weights.shape[0]):
-        w = weights[k]
-        if w != 0.0:
-            for i in range(base.shape[0]):
-                out[i] += w * modes[k, i]
+    count, some = base.shape[0], 4096  # so many sums at a time that they stay in the processor's cache
+    for start in range(0, count, some):
+        stop = min(start + some, count)
+        for i in range(start, stop):
+            out[i] = base[i]
+        for k in range(weights.shape[0]):
+            w = weights[k]
+            if w != 0.0:
+                for i in range(start, stop):
+                    out[i] += w * modes[k, i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)

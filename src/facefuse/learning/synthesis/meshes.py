@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,10 +101,11 @@ class Scene:
     part: NDArray[np.uint8]
 
 
+@lru_cache(maxsize=64)
 def grid_triangles(rows: int, columns: int, closed: bool) -> Ints:
     """Triangles of a grid of vertices, row by row; ``closed`` joins the last column to the first.
 
-    Counter-clockwise where columns run to the right and rows run down.
+    Counter-clockwise where columns run to the right and rows run down. The array is shared: nobody writes in it.
     """
     last = columns if closed else columns - 1
     i, j = np.meshgrid(np.arange(rows - 1), np.arange(last), indexing="ij")

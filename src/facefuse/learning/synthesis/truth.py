@@ -69,8 +69,6 @@ def truth_of(vertices: Floats, parts: NDArray[np.uint8], depth_of_all: Floats, c
 def _furthest_nearby(depth: Floats) -> Floats:
     """Greatest finite depth among a pixel and its eight neighbours; inf where all are background."""
     padded = np.pad(np.where(np.isfinite(depth), depth, -np.inf), 1, mode="edge")
-    best = padded[1:-1, 1:-1]
-    for dy in (0, 1, 2):
-        for dx in (0, 1, 2):
-            best = np.maximum(best, padded[dy : dy + depth.shape[0], dx : dx + depth.shape[1]])
+    rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
+    best = np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
     return np.where(np.isfinite(best), best, np.inf).astype(np.float32)

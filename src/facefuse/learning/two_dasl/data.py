@@ -15,9 +15,13 @@ from facefuse.learning.landmarks.network import CROP_SIZE
 from facefuse.learning.landmarks.points import IBUG_POINTS
 from facefuse.learning.two_dasl.config import DataConfig
 from facefuse.morphable.mirror import mirrored_names
+from facefuse.regression.lids import closed_lids
 
 FIRST_IRIS_POINT = 468
 """MediaPipe's mesh has 468 points; those from here on lie on the irises."""
+
+MESH_YAW = 50.0
+"""Degrees of yaw up to which mesh labels know whether an eye is shut."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +75,26 @@ class Batch:
 def read_aflw(folder: Path, expression_names: tuple[str, ...], held_out: int, seed: int) -> tuple[Sample2D, Sample2D]:
     """Training and held-out photos of the AFLW folder: fused labels and MediaPipe's blendshape scores.
 
-    Mesh points of the irises are left out: face models have no fixed place for them.
+    Mesh points of the irises are left out: face models have no fixed place for them. Eyes that the mesh labels show
+    shut are shut among the 68 landmarks too, which they never are by themselves.
     """
     faces = read_faces(folder)
     faces = with_points(faces, np.concatenate([np.ones(IBUG_POINTS, bool), faces.mesh_indices < FIRST_IRIS_POINT]))
+    faces = with_shut_eyes(faces)
     with np.load(folder / "mesh_labels.npz") as labels:
         names = [str(name) for name in labels["blendshape_names"]]
         table = labels["blendshapes"].astype(np.float32)
     order = [names.index(name) for name in expression_names]
     parts = split(faces, held_out, seed)
     return tuple(Sample2D(part, table[part.row][:, order]) for part in parts)  # type: ignore[return-value]
+
+
+def with_shut_eyes(faces: FaceSet) -> FaceSet:
+    """The same photos with the 68 landmarks' upper lids where the mesh labels have them, up to `MESH_YAW`."""
+    points = faces.points.copy()
+    mesh = np.where(np.abs(faces.yaw_deg)[:, None, None] < MESH_YAW, points[:, IBUG_POINTS:], np.nan)
+    points[:, :IBUG_POINTS] = closed_lids(points[:, :IBUG_POINTS], mesh, faces.mesh_indices)
+    return replace(faces, points=points)
 
 
 def with_points(faces: FaceSet, kept: NDArray[np.bool_]) -> FaceSet:

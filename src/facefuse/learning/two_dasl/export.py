@@ -27,13 +27,20 @@ from facefuse.learning.two_dasl.two_pass import draw_map
 from facefuse.morphable.registry import load_model
 
 _OPSET = 17
+_OUTPUTS = ("identity", "expression", "camera", "points", "log_sigma")
 _CHECKED = 32  # crops
 
 
 @dataclass(frozen=True)
 class Parity:
-    """Largest differences between the ONNX file and PyTorch: of a projected landmark in pixels of the crop, and of an
-    identity coefficient or expression weight.
+    """Largest differences between the ONNX file and PyTorch.
+
+    Attributes
+    ----------
+    points_px
+        Of a projected or voted landmark, px of a `CROP_SIZE` crop.
+    coefficients
+        Of an identity coefficient or expression weight.
     """
 
     points_px: float
@@ -57,15 +64,17 @@ class Runtime(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.network, self.passes, self.maps = network, passes, maps
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Identity (N, K), expression (N, E), camera values (N, 9) of crops (N, S, S, 3); see `BaseSpace`."""
+    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+        """Identity (N, K), expression (N, E), camera values (N, 9) of crops (N, S, S, 3), see `BaseSpace`; the 68 voted
+        landmarks (N, 68, 2), px of a `CROP_SIZE` crop, and their log sigma (N, 68).
+        """
         space = self.network.space
-        values = self.network(crops, torch.zeros_like(crops[..., 0], dtype=torch.float32)).values
+        found = self.network(crops, torch.zeros_like(crops[..., 0], dtype=torch.float32))
         if self.passes == 2:
-            drawn = draw_map(space.place(values).points[:, :68], crops.shape[1], self.maps)
-            values = self.network(crops, drawn).values
-        identity, expression, camera = values.split([space.identity_count, space.expression_count, 9], dim=1)
-        return identity, expression, camera
+            drawn = draw_map(space.place(found.values).points[:, :68], crops.shape[1], self.maps)
+            found = self.network(crops, drawn)
+        identity, expression, camera = found.values.split([space.identity_count, space.expression_count, 9], dim=1)
+        return identity, expression, camera, found.points[:, :68], found.log_sigma[:, :68]
 
 
 def export_run(
@@ -97,12 +106,13 @@ def export_onnx(network: LightNet, config: TwoDaslConfig, passes: int, path: Pat
     """Write a network in evaluation mode.
 
     Input ``crops`` (N, S, S, 3) uint8; outputs ``identity`` (N, K), ``expression`` (N, E), ``camera`` (N, 9): rotation
-    rows, log of the scale over `TYPICAL_SCALE`, translation in halves of the crop. The metadata states ``crop_size``,
+    rows, log of the scale over `TYPICAL_SCALE`, translation in halves of the crop; ``points`` (N, 68, 2) and
+    ``log_sigma`` (N, 68) as voted, px of a `CROP_SIZE` crop. The metadata states ``crop_size``,
     ``face_model`` and ``method``.
     """
     size = config.data.size
     runtime = Runtime(folded(network), passes, config.maps).eval()
-    names = ["identity", "expression", "camera"]
+    names = list(_OUTPUTS)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # the exporter that PyTorch now prefers needs another package
@@ -144,12 +154,11 @@ def folded(network: LightNet) -> LightNet:
 def check_parity(network: LightNet, config: TwoDaslConfig, passes: int, path: Path, crops: NDArray[np.uint8]) -> Parity:
     """Compare the ONNX file with the network on crops (N, S, S, 3) of the size it was written for."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    found = torch.from_numpy(
-        np.concatenate(session.run(["identity", "expression", "camera"], {"crops": crops}), axis=1)
-    )
+    found = [torch.from_numpy(x) for x in session.run(list(_OUTPUTS), {"crops": crops})]
     with torch.inference_mode():
-        expected = torch.cat(Runtime(network, passes, config.maps)(torch.from_numpy(crops)), dim=1)
-        points = [network.space.place(values).points[:, :68] for values in (found, expected)]
+        expected = Runtime(network, passes, config.maps)(torch.from_numpy(crops))
+        points = [network.space.place(torch.cat(tuple(x[:3]), dim=1)).points[:, :68] for x in (found, expected)]
+    apart = [float((a - b).abs().max()) for a, b in zip(found, expected, strict=True)]
     return Parity(
-        points_px=float((points[0] - points[1]).abs().max()), coefficients=float((found - expected)[:, :-9].abs().max())
+        points_px=max(float((points[0] - points[1]).abs().max()), apart[3]), coefficients=max(apart[0], apart[1])
     )

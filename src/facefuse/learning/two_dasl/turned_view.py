@@ -168,10 +168,10 @@ class PhotoTurner:
         colour = np.repeat(np.repeat(beyond, _FINER, 0), _FINER, 1).astype(np.float32)
         colour[behind] = around + share * (colour[behind] - around)
         colour[new.mask] = self._head_colours(new, source, texture)
-        colour = sum(colour[i::_FINER, j::_FINER] for i in range(_FINER) for j in range(_FINER)) / _FINER**2
+        samples = [colour[i::_FINER, j::_FINER] for i in range(_FINER) for j in range(_FINER)]
         projected = np.asarray(camera.project(placed))
         visible = _seen(np.column_stack([projected * _FINER + (_FINER - 1) / 2, camera.depth(placed)]), new.depth)
-        return TurnedPhoto(as_bytes(colour), projected, visible, camera)
+        return TurnedPhoto(as_bytes(np.mean(samples, axis=0)), projected, visible, camera)
 
     def _source(
         self, vertices: Floats, placed: Floats, points: Floats, camera: ScaledOrthographicCamera, side: int

@@ -24,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from facefuse.detection.crop import Square, cut_square
-from facefuse.detection.parsing import BACKGROUND, OCCLUDER, FaceParser, ParserNetwork
+from facefuse.detection.parsing import ParserNetwork
+from facefuse.detection.parts import BACKGROUND, OCCLUDER, FaceParser
 from facefuse.errors import UnusableInput
 from facefuse.fitting.fit import LEAST_POINTS, fit_face
 from facefuse.fitting.types import Observation
@@ -191,7 +192,10 @@ def label_faces(
         there = weight > 0
         every[place[there]] = label[there]
         visible[place] = (weight >= LEAST_WEIGHT) & seen[place]
-        kept.append(k), points.append(every), known.append(visible), parts.append(labels)
+        kept.append(k)
+        points.append(every)
+        known.append(visible)
+        parts.append(labels)
     side = faces.photos.shape[1:3]
     return WildPhotos(
         faces.photos[kept],
