@@ -213,7 +213,7 @@ def reconstruct(
     detector, landmark_detector : optional
         Instead of the built-in networks.
     parser : FaceParser, optional
-        Sees what hides the face, such as `facefuse.detection.find.default_parser()`: it is left out of the texture then.
+        Sees what hides the face, so that it is left out of the texture: `detection.find.default_parser()`, say.
 
     Returns
     -------

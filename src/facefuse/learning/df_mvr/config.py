@@ -97,13 +97,13 @@ _OURS = LossWeights(
 # In pixels of a 224 crop, with the published weights of points; the rest is scaled to what it may cost beside them.
 
 PRESETS: dict[str, DfMvrConfig] = {
-    # A laptop's two cores, some hours.
+    # A laptop's core, an hour or two, starting from the landmark network.
     "cpu": DfMvrConfig(
-        engine=EngineConfig(steps=6000),
-        optim=OptimConfig(learning_rate=1e-3, weight_decay=0.03, warm_up=300),
+        engine=EngineConfig(steps=4000, validate_every=200, images_every=400, save_every=100, log_every=25),
+        optim=OptimConfig(learning_rate=8e-4, weight_decay=0.03, warm_up=200),
         losses=_OURS,
-        mask_from=1000,
-        compile=True,
+        data=DataConfig(size=96, held_out=60),
+        mask_from=800,
     ),
     # One GPU or several (torchrun).
     "gpu": DfMvrConfig(
