@@ -64,9 +64,9 @@ def test_regressed_faces_of_all_photos_make_one_head(
     assert found.identity[0] == pytest.approx(0.8, abs=0.15)
     assert len(found.photos) == 2
     for photo, one in zip(found.photos, faces, strict=True):
-        assert photo.residual < 0.5
+        assert photo.residual < 1.0  # what perspective changes
         points = photo.camera.project(MODEL.landmarks(MODEL.vertices(found.identity, photo.expression)))
-        np.testing.assert_allclose(points, one.camera.project(one.landmarks(MODEL)), atol=1.5)
+        np.testing.assert_allclose(points, one.camera.project(one.landmarks(MODEL)), atol=2.0)  # perspective
     for asked, one in zip(network.asked, photos, strict=True):
         wanted = upright_square(one.landmarks.points68)
         assert (asked.side, asked.roll) == pytest.approx((wanted.side, wanted.roll))

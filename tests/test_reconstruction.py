@@ -250,7 +250,7 @@ def test_a_photo_that_does_not_fit_is_reported(studio: Studio, three: list[Photo
 
 def test_auto_is_the_best_method_for_so_many_photos(studio: Studio, three: list[Photo]) -> None:
     for photos in (three[:1], three):
-        assert studio.reconstruct(photos, method="auto").method == best_method(len(photos))
+        assert studio.reconstruct(photos, method="auto").method == best_method(len(photos), studio.model)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -144,9 +144,13 @@ METHODS: dict[str, Method] = {
 }
 
 
-def best_method(photos: int) -> str:
-    """Return the name of the method that ``auto`` stands for, given the number of photos."""
-    return "fit"
+def best_method(photos: int, model: FaceModel) -> str:
+    """Return the name of the method that ``auto`` stands for, given the number of photos and the face model.
+
+    A single photo's face is regressed (docs/benchmarks/two_dasl.md says why); from several the fit is better in the
+    middle of a real face (docs/benchmarks/multiview.md).
+    """
+    return "2dasl" if photos == 1 and model.name == REGRESSED_MODEL else "fit"
 
 
 def check_method(name: str) -> None:

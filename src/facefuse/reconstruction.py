@@ -245,7 +245,7 @@ def reconstruct(
         prepared.result()
 
     tell("fitting the head", 0.4)
-    chosen = best_method(len(seen)) if method == "auto" else method
+    chosen = best_method(len(seen), face_model) if method == "auto" else method
     fit = METHODS[chosen](face_model, seen, expression)
     posed = [face_model.vertices(fit.identity, found.expression) for found in fit.photos]
     results = tuple(

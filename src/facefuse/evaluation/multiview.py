@@ -305,7 +305,7 @@ class _Heads:
         """Coefficients from these photos together, (K,)."""
         if photos not in self._identities:
             seen = [self._faces[k] for k in photos]
-            method = best_method(len(seen)) if self._method == "auto" else self._method
+            method = best_method(len(seen), self.model) if self._method == "auto" else self._method
             self._identities[photos] = METHODS[method](self.model, seen, "per-photo").identity
         return self._identities[photos]
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from facefuse.fitting.consistency import views_from_cameras
 from facefuse.fitting.fit import fit_face
-from facefuse.fitting.priors import ORTHOGRAPHIC_DISTANCE_MM
+from facefuse.fitting.priors import FOCAL_RATIO, ORTHOGRAPHIC_DISTANCE_MM
 from facefuse.fitting.projection import project_with_derivatives
 from facefuse.fitting.types import Expectation, FaceFit, FitOptions, Observation, PhotoFit
 from facefuse.geometry.cameras import PinholeCamera, ScaledOrthographicCamera
@@ -40,6 +40,8 @@ MESH_DOUBT = 5.0
 """How much less exact mesh points are than a landmark network says: on turned faces its labels for them were poor."""
 
 _NEAREST_MM = 250.0
+_USUAL_MM = 3000.0
+"""A face is put no nearer than this under a lens that is guessed: the network knows nothing of perspective."""
 _POSE_STEPS = 5
 
 
@@ -119,7 +121,8 @@ def combined(
     for face, seen in zip(faces, observations, strict=True):
         weights = shared if expression == "shared" else face.expression
         points = np.asarray(model.landmarks(model.vertices(identity, weights)), dtype=float)
-        camera = pinhole(face.camera, points, seen.size, seen.focal_px)
+        focal = seen.focal_px or max(FOCAL_RATIO * max(seen.size), _USUAL_MM * face.camera.scale)
+        camera = pinhole(face.camera, points, seen.size, focal)
         photos.append(PhotoFit(camera, np.array(weights), residual(camera, points, seen), 1.0))
     return FaceFit(identity, tuple(photos), 0)
 
