@@ -65,7 +65,7 @@ def result(tmp_path_factory):
     told = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(multiview, "see_face", projected)
-        found = evaluate_multiview(data, (3, 1), subsets=2, progress=lambda *step: told.append(step))
+        found = evaluate_multiview(data, (3, 1), "fit", subsets=2, progress=lambda *step: told.append(step))
     assert [name for name, _ in told] == ["ada", "bob", "eve", "sam"]
     return found
 
@@ -129,7 +129,7 @@ def test_everything_goes_into_json(result):
 
 def test_without_scans_there_is_only_agreement(tmp_path):
     write_person(tmp_path / "ada", scan=False)
-    found = evaluate_multiview(tmp_path, (1,))
+    found = evaluate_multiview(tmp_path, (1,), "fit")
     assert found.rows == ()
     assert np.isnan(found.agreement.different)
 
