@@ -26,7 +26,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks

@@ -40,6 +40,7 @@ def test_reconstruct_takes_these_options() -> None:
         "progress",
         "detector",
         "landmark_detector",
+        "parser",
     ]
     assert all(p.kind is p.KEYWORD_ONLY for name, p in parameters.items() if name != "photos")
 
@@ -48,7 +49,7 @@ def test_a_reconstruction_has_these_members() -> None:
     fields = set(facefuse.Reconstruction.__dataclass_fields__)
     assert fields == {"model", "identity", "texture", "photos", "skipped", "warnings", "method"}
     assert {"mesh", "posed_mesh", "save"} <= set(dir(facefuse.Reconstruction))
-    assert {"photo", "face", "landmarks", "camera", "expression", "residual", "weight", "light"} == set(
+    assert {"photo", "face", "landmarks", "camera", "expression", "residual", "weight", "light", "parts"} == set(
         facefuse.PhotoResult.__dataclass_fields__
     )
 

@@ -32,10 +32,11 @@ def test_onnx_agrees_with_pytorch(run: Path, tmp_path: Path, passes: int) -> Non
     assert parity.coefficients < 2e-3
     session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"))
     crops = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3)).astype(np.uint8)
-    identity, expression, camera = session.run(None, {"crops": crops})
+    identity, expression, camera, points, log_sigma = session.run(None, {"crops": crops})
     assert identity.shape == (3, 6)
     assert expression.shape == (3, load_model("base").expression_count)
     assert camera.shape == (3, 9)
+    assert (points.shape, log_sigma.shape) == ((3, 68, 2), (3, 68))
     assert session.get_modelmeta().custom_metadata_map["crop_size"] == "48"
     again = session.run(None, {"crops": crops[:1]})[0]
     np.testing.assert_allclose(again, identity[:1], atol=1e-5)
