@@ -9,20 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from facefuse.detection import parts
+
 Labels = npt.NDArray[np.integer[Any]]
 
-PARTS = (
-    "background",
-    "skin",
-    "brow_right",
-    "brow_left",
-    "eye_right",
-    "eye_left",
-    "nose",
-    "mouth",
-    "upper_lip",
-    "lower_lip",
-)
+PARTS = parts.PARTS[: parts.OCCLUDER]
 """The ten classes by label; right and left are the subject's. Hair, ears, neck and whatever hides the face are
 background. The order behind the published weights is not documented; this is that of their lineage."""
 
