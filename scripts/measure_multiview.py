@@ -1,9 +1,11 @@
 """Measure several photos of a person against scans, and print the tables of docs/benchmarks/multiview.md.
 
-    python scripts/measure_multiview.py [--set DIR] [--scans DIR] [--pairs DIR] [--methods fit df-mvr …] --work DIR
+    python scripts/measure_multiview.py [--set DIR] [--scans DIR] [--pairs DIR] [--methods fit df-mvr …]
+        [--published RUN] --work DIR
 
 ``--set`` is what ``python -m facefuse.learning.df_mvr.multiview_set`` wrote; ``--scans`` a folder of real people with
-scans, such as ``scans``; ``--pairs`` one of people without scans, whose heads from disjoint photos are compared. What
+scans, such as ``scans``; ``--published`` a run of the published network, measured on three synchronous views, which is
+what it takes; ``--pairs`` one of people without scans, whose heads from disjoint photos are compared. What
 was found in each photo and each person's scores are kept in ``--work``, so that an interrupted run goes on where it
 stopped; empty that folder when networks have changed.
 """
@@ -33,6 +35,7 @@ from facefuse.evaluation.multiview import (
     PersonScores,
     compare_rows,
     gathered,
+    head_scores,
     measure_person,
 )
 from facefuse.evaluation.people import Person, find_people, see_face
@@ -52,6 +55,7 @@ def main() -> int:
     parser.add_argument("--scans", type=Path, help="folder of real people with scans")
     parser.add_argument("--pairs", type=Path, help="folder of people whose disjoint photos are compared")
     parser.add_argument("--methods", nargs="+", default=["fit"], choices=sorted(METHODS))
+    parser.add_argument("--published", type=Path, help="run of the published network")
     parser.add_argument("--work", type=Path, required=True, help="folder for what was measured so far")
     options = parser.parse_args()
     if options.set is not None:
@@ -59,7 +63,10 @@ def main() -> int:
         for kind in KINDS:
             people = find_people(options.set / kind)[: options.people]
             say(f"## {kind.capitalize()} views: people of {facts['model']}, photos of {facts['size']} px")
-            print_table([measure(people, method, (1, 2, 3, 5), 1, options.work) for method in options.methods])
+            results = [measure(people, method, (1, 2, 3, 5), 1, options.work) for method in options.methods]
+            if options.published is not None and kind == KINDS[0]:
+                results.append(measure_published(people, options.published, options.work))
+            print_table(results)
     if options.scans is not None:
         say("## Real scans")
         people = find_people(options.scans)
@@ -88,6 +95,24 @@ def measure(people: Sequence[Person], method: str, views: tuple[int, ...], subse
             _write_scores(one, kept)
         found.append(one)
     return gathered(method, found)
+
+
+def measure_published(people: Sequence[Person], run: Path, work: Path) -> MultiviewResult:
+    """Measure the published network on the first three photos: one in front, then the outermost on either side."""
+    from facefuse.learning.df_mvr.published import PublishedNetwork
+
+    model = load_model("base")
+    network, found = PublishedNetwork(run, model), []
+    for person in people:
+        try:
+            front, left, right = (see(path, work) for path in person.photos[:3])
+        except UnusableInput:
+            continue
+        identity = network.identity([(one.photo.pixels, one.landmarks.points68) for one in (left, front, right)])
+        scan = person.read_scan()
+        if scan is not None:
+            found.append(PersonScores(person.name, {(3, JOINT): head_scores(model, identity, scan)}, (), ()))
+    return gathered("published network", found)
 
 
 def see(path: Path, work: Path) -> SeenFace:
@@ -146,12 +171,17 @@ def print_table(results: Sequence[MultiviewResult]) -> None:
     for result in results:
         joint = [row for row in result.rows if row.head == JOINT]
         for row in joint:
-            others = [(MEAN_FACE, result.row(0, MEAN_FACE))]
-            if row.views > 1:
+            others = [(MEAN_FACE, results[0].row(0, MEAN_FACE))]
+            if row is not joint[0]:
                 others += [(head, result.row(row.views, head)) for head in (AVERAGE, BEST_SINGLE)]
                 fewer = joint[joint.index(row) - 1]
                 others.append((f"{fewer.views} views", fewer))
-            others += [(one.method, one.row(row.views)) for one in results if one is not result]
+            others += [
+                (one.method, other)
+                for one in results
+                for other in one.rows
+                if one is not result and (other.views, other.head) == (row.views, JOINT)
+            ]
             said = "; ".join(f"{name} {percent(compare_rows(row, other).difference)}" for name, other in others)
             say(f"* {result.method}, {row.views} views, against {said}")
     skipped = max(len(result.skipped) for result in results)

@@ -172,6 +172,12 @@ def measure_head(model: FaceModel, vertices: FloatArray, scan: Scan) -> dict[str
     }
 
 
+def head_scores(model: FaceModel, identity: FloatArray, scan: Scan) -> FloatArray:
+    """Measure the head of identity coefficients (K,): `METRICS` by `STATISTICS`, (3, 4)."""
+    found = measure_head(model, np.asarray(model.vertices(identity)), scan)
+    return np.array([[getattr(found[metric], name) for name in STATISTICS] for metric in METRICS])
+
+
 @dataclass(frozen=True)
 class PersonScores:
     """What one person's photos gave.
@@ -334,8 +340,7 @@ def _score_person(heads: _Heads, scan: Scan, views: Sequence[int], subsets: int)
     """Statistics, (metrics, statistics), of every kind of head, averaged over the choices of photos."""
 
     def score(identity: FloatArray) -> FloatArray:
-        found = measure_head(heads.model, np.asarray(heads.model.vertices(identity)), scan)
-        return np.array([[getattr(found[metric], name) for name in STATISTICS] for metric in METRICS])
+        return head_scores(heads.model, identity, scan)
 
     table = {(0, MEAN_FACE): score(np.zeros(heads.model.identity_count))}
     alone: dict[int, FloatArray] = {}

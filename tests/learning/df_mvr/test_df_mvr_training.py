@@ -14,7 +14,7 @@ from facefuse.cli.main import main  # noqa: E402
 from facefuse.errors import UsageError  # noqa: E402
 from facefuse.geometry.rotations import euler_to_rotmat  # noqa: E402
 from facefuse.learning.df_mvr import rigs as rigs_module  # noqa: E402
-from facefuse.learning.df_mvr.commands import make_network  # noqa: E402
+from facefuse.learning.df_mvr.commands import make_network, wild_people  # noqa: E402
 from facefuse.learning.df_mvr.common import common_visibility  # noqa: E402
 from facefuse.learning.df_mvr.config import PRESETS, DataConfig, DfMvrConfig  # noqa: E402
 from facefuse.learning.df_mvr.faces import FaceDecoder, euler_matrix, scaled  # noqa: E402
@@ -210,6 +210,40 @@ def test_a_far_camera_is_orthographic_and_a_near_one_enlarges_the_nose():
     nose = [float(p[35, 0] - p[31, 0]) for p in (far, typical, near)]
     assert nose[0] < nose[1] < nose[2]
     torch.testing.assert_close(typical, model.cameras(pose[1:2]).screen(still[:1])[0, :, :2])
+
+
+def test_some_of_the_views_must_tell_what_all_of_them_show(rigs):
+    torch.manual_seed(0)
+    config = replace(TINY, losses=replace(TINY.losses, fewer=0.5, unseen=1.0), data=replace(TINY.data, least_views=3))
+    network = make_network(config, MODEL).train()
+    task = MultiviewTask(config, network, MODEL, rigs, "cpu")
+    batch = task.batch(0, [0])
+    assert batch.present.shape[1] == 3
+    assert ((batch.some.sum(axis=1) >= 1) & (batch.some.sum(axis=1) <= 2)).all()
+    assert not (batch.some & ~batch.present).any()
+    parts = task.losses(batch, 0).parts
+    for name in ("fewer", "unseen"):
+        (gradient,) = torch.autograd.grad(parts[name], network.shared_head.bias, retain_graph=True)
+        assert gradient[: network.config.identity].abs().max() > 0, name
+    # the views that are left out are looked at for where the camera stands, not for who it is
+    out = network.eval()(torch.from_numpy(batch.crops), torch.from_numpy(batch.some))
+    hidden = torch.from_numpy(np.where(batch.some[..., None, None, None], batch.crops, 0))
+    torch.testing.assert_close(network(hidden, torch.from_numpy(batch.some)).identity, out.identity)
+
+
+def test_people_in_the_wild_are_mixed_in_and_have_no_3d_truth(rigs):
+    nowhere = [replace(rig, face=np.full_like(rig.face, np.nan)) for rig in rigs]
+    data = replace(TINY.data, wild=0.9, least_views=2)
+    config = replace(TINY, data=data, losses=replace(TINY.losses, landmarks3d=1.0))
+    task = MultiviewTask(config, make_network(config, MODEL), MODEL, rigs, "cpu", nowhere)
+    batch = task.batch(1, [0])
+    known = np.isfinite(batch.face).all(axis=(1, 2))
+    assert known.any()
+    assert not known.all()
+    assert torch.isfinite(task.losses(batch, 0).objectives["regressor"])
+    assert np.isfinite(list(task.validate(task.network).values())).all()
+    with pytest.raises(UsageError, match=r"wild\.npz"):
+        wild_people(config, MODEL, None)
 
 
 @pytest.mark.parametrize("config", [TINY, PUBLISHED])

@@ -12,12 +12,13 @@ from torch import nn
 
 from facefuse.errors import AssetError, UsageError
 from facefuse.learning.df_mvr.config import PRESETS, DfMvrConfig
+from facefuse.learning.df_mvr.data.wild import read_wild, wild_rigs
 from facefuse.learning.df_mvr.export import Parity, check_parity, export_onnx
 from facefuse.learning.df_mvr.n_view import NViewConfig, NViewNet, voted_points
 from facefuse.learning.df_mvr.network import DeepFusionConfig, DeepFusionNet
 from facefuse.learning.df_mvr.parts import part_table
 from facefuse.learning.df_mvr.placing import PointModel
-from facefuse.learning.df_mvr.rigs import made_up_rigs, read_rigs
+from facefuse.learning.df_mvr.rigs import Rig, made_up_rigs, read_rigs
 from facefuse.learning.df_mvr.task import MultiviewTask
 from facefuse.learning.engine.checkpoint import CHECKPOINT, averaged_weights
 from facefuse.learning.engine.distributed import join_world, leave_world
@@ -29,6 +30,7 @@ from facefuse.morphable.model import FaceModel
 from facefuse.morphable.registry import load_model
 
 METHOD = "df-mvr"
+WILD = "wild.npz"
 Size = TypeVar("Size", NViewConfig, DeepFusionConfig)
 
 
@@ -88,9 +90,27 @@ def resume(out: Path) -> Outcome:
         elif sources["landmark_run"] is not None or settings.compile:
             raise UsageError("the published network starts from random weights, uncompiled")
         network = network.to(world.device, memory_format=torch.channels_last)
-        return train(MultiviewTask(settings, network, model, rigs, world.device), settings.engine, out, world)
+        task = MultiviewTask(settings, network, model, rigs, world.device, wild_people(settings, model, data))
+        return train(task, settings.engine, out, world)
     finally:
         leave_world(world)
+
+
+def wild_people(settings: DfMvrConfig, model: FaceModel, data: Path | None) -> list[Rig]:
+    """People of single photos, if the settings want some.
+
+    Raises
+    ------
+    UsageError
+        If they do, and there is no folder of data or the network is the published one.
+    UnusableInput
+        If the folder holds no ``wild.npz``.
+    """
+    if not settings.data.wild:
+        return []
+    if data is None or settings.kind != "n-view":
+        raise UsageError("data.wild needs a folder of data with wild.npz in it, and the n-view network")
+    return wild_rigs(read_wild(data / WILD), model, settings.data.views)
 
 
 def export(run: Path, out: Path) -> Parity:

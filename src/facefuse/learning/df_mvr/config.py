@@ -20,9 +20,9 @@ class DataConfig:
     ----------
     crops
         Most of a step; a multiple of the engine's shards.
-    views
-        Most views per person. Each step draws how many it takes, from one to this, and as many people as the crops
-        allow; the published network always takes as many.
+    views, least_views
+        Most and fewest views per person. Each step draws how many it takes and as many people as the crops allow; the
+        published network always takes the most.
     size
         Side of the crops, px.
     log_scale, shift, roll_deg
@@ -35,10 +35,14 @@ class DataConfig:
         Most views of a shard that are rendered, of whole people.
     held_out
         People kept for validation: the last ones.
+    wild
+        Share of the people of a step who come from single photos in the wild, their mirror images and re-crops
+        (``wild.npz`` in the folder of data; see `data.wild`); for our network alone.
     """
 
     crops: int = 48
     views: int = 5
+    least_views: int = 1
     size: int = 112
     log_scale: float = 0.06
     shift: float = 0.03
@@ -47,6 +51,7 @@ class DataConfig:
     rendered: int = 72
     pictured: int = 8
     held_out: int = 16
+    wild: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,11 +104,12 @@ _OURS = LossWeights(
 PRESETS: dict[str, DfMvrConfig] = {
     # A laptop's core, an hour or two, starting from the landmark network.
     "cpu": DfMvrConfig(
-        engine=EngineConfig(steps=4000, validate_every=200, images_every=400, save_every=100, log_every=25),
+        engine=EngineConfig(steps=8000, validate_every=200, images_every=400, save_every=100, log_every=25),
         optim=OptimConfig(learning_rate=8e-4, weight_decay=0.03, warm_up=200),
-        losses=_OURS,
-        data=DataConfig(size=96, held_out=60),
+        losses=replace(_OURS, fewer=0.5, unseen=1.0),
+        data=DataConfig(least_views=3, held_out=60),
         mask_from=800,
+        compile=True,
     ),
     # One GPU or several (torchrun).
     "gpu": DfMvrConfig(

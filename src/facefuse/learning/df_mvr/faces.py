@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,11 @@ class Faces:
 def scaled(cameras: PinholeCameras, size: int) -> PinholeCameras:
     """Cameras for crops of ``size`` pixels, centre of the top-left one at (0, 0), from those for a crop of side one."""
     return PinholeCameras(cameras.focal * size, cameras.centre * size - 0.5, cameras.rotation, cameras.translation)
+
+
+def detached(cameras: PinholeCameras) -> PinholeCameras:
+    """The same cameras, through which no gradient flows."""
+    return PinholeCameras(*(getattr(cameras, one.name).detach() for one in fields(PinholeCameras)))
 
 
 class FaceDecoder:

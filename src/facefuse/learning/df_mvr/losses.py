@@ -31,6 +31,10 @@ class LossWeights:
         Of `landmarks` on the points that our network finds by itself, and of `uncertainty` on theirs.
     earlier
         Of `landmarks` on the points of our network's faces before each refinement.
+    fewer, unseen
+        Of `landmarks` and `mesh` together for the faces that our network makes of some of a person's views, and of
+        `landmarks` on all points, of the identity found in them, in all the person's views: what one photo hides,
+        another shows. Still the photos' 2D points alone.
     mask
         Of `mask_cross_entropy` and `mask_overlap` together, on the parts that are rendered; and on those that a network
         finds by itself, where it does.
@@ -48,6 +52,8 @@ class LossWeights:
     votes: float = 0.0
     sigma: float = 0.0
     earlier: float = 0.0
+    fewer: float = 0.0
+    unseen: float = 0.0
     coefficients: float = 3e-4
     identity: float = 1.0
     expression: float = 0.8

@@ -72,6 +72,18 @@ class NViewConfig:
     shared_expression: bool = False
 
 
+class Seen(NamedTuple):
+    """What the encoder makes of B·N crops: the features of its third and last stage, logits of the parts, points in
+    sides of the crop and their log sigma.
+    """
+
+    grid: Tensor
+    coarse: Tensor
+    parts: Tensor
+    points: Tensor
+    log_sigma: Tensor
+
+
 class NViewOutput(NamedTuple):
     """What the network says of one person, raw: zero is the mean face, in front, in the middle of the crop.
 
@@ -210,15 +222,22 @@ class NViewNet(nn.Module):  # type: ignore[misc]
             (B, N) bool; what a missing view holds changes nothing, and what is said of it is zero. At least one view of
             each person must be there.
         """
-        batch, views = crops.shape[:2]
-        features, points, log_sigma = self.encoder(crops.flatten(0, 1))
+        return self.fuse(self.see(crops.flatten(0, 1)), present)
+
+    def see(self, crops: Tensor) -> Seen:
+        """Look at crops (B·N, S, S, 3), each by itself."""
+        features, points, log_sigma = self.encoder(crops)
+        return Seen(features[2], features[3], self._parts(features), points, log_sigma)
+
+    def fuse(self, seen: Seen, present: Tensor) -> NViewOutput:
+        """Bring together what was seen of B people; see `forward`."""
+        batch, views = present.shape
+        grid, points, log_sigma = seen.grid, seen.points, seen.log_sigma
         found = Found(points, log_sigma)
-        parts = self._parts(features)
-        grid = features[2]
-        weight = self._weights(parts, (int(grid.shape[-2]), int(grid.shape[-1])))
+        weight = self._weights(seen.parts, (int(grid.shape[-2]), int(grid.shape[-1])))
         there = present.to(grid.dtype)
-        coarse = self._weights(parts, (int(features[3].shape[-2]), int(features[3].shape[-1])))
-        own = self.own(torch.cat([masked_mean(features[3], coarse), 2 * points.flatten(1) - 1, log_sigma], dim=1))
+        coarse = self._weights(seen.parts, (int(seen.coarse.shape[-2]), int(seen.coarse.shape[-1])))
+        own = self.own(torch.cat([masked_mean(seen.coarse, coarse), 2 * points.flatten(1) - 1, log_sigma], dim=1))
         own = own.unflatten(0, (batch, views))
         tokens = (self.token(grid).flatten(2).transpose(1, 2) + self._places(grid)).unflatten(0, (batch, views))
         believed = weight.flatten(1).unflatten(0, (batch, views)) * there[:, :, None]
@@ -241,7 +260,7 @@ class NViewNet(nn.Module):  # type: ignore[misc]
             guess.expression.unflatten(0, each),
             guess.pose.unflatten(0, each),
             light,
-            parts.unflatten(0, each),
+            seen.parts.unflatten(0, each),
             points.unflatten(0, each),
             log_sigma.unflatten(0, each),
             torch.stack(earlier or [points], dim=1).unflatten(0, each),

@@ -73,6 +73,8 @@ class RigBatch:
     ----------
     crops : (B, N, S, S, 3) uint8
     present : (B, N) bool
+    some : (B, N) bool
+        Some of the views that are there, at least one; not all, where there are several.
     points : (B, N, 68 + M, 2) float32
         Pixels of the crop.
     known : (B, N, 68 + M) float32
@@ -84,6 +86,7 @@ class RigBatch:
 
     crops: npt.NDArray[np.uint8]
     present: npt.NDArray[np.bool_]
+    some: npt.NDArray[np.bool_]
     points: npt.NDArray[np.float32]
     known: npt.NDArray[np.float32]
     parts: npt.NDArray[np.uint8]
@@ -206,18 +209,25 @@ def draw(
     drawn = []
     for k, mirror in zip(chosen, mirrors, strict=True):
         rig = rigs[int(k)]
-        order = np.arange(len(rig.views)) if aligned else rng.permutation(len(rig.views))
-        drawn.append(_person(rig, order[:views], views, config, rng, aligned, mirror))
+        chosen_views = spread(len(rig.views), views) if aligned else rng.permutation(len(rig.views))[:views]
+        drawn.append(_person(rig, chosen_views, views, config, rng, aligned, mirror))
     return RigBatch.joined(drawn)
 
 
 def whole(rigs: list[Rig], views: int, config: DataConfig, aligned: bool = False) -> RigBatch:
-    """The first views of every person, cropped without chance, for validation."""
+    """The first views of every person (if aligned, those of `spread`), cropped without chance, for validation."""
     plain = DataConfig(views=views, size=config.size, log_scale=0.0, shift=0.0, roll_deg=0.0)
     rng = np.random.default_rng(0)
+    chosen = [spread(len(r.views), views) if aligned else np.arange(min(views, len(r.views))) for r in rigs]
     return RigBatch.joined(
-        [_person(rig, np.arange(min(views, len(rig.views))), views, plain, rng, aligned, None) for rig in rigs]
+        [_person(rig, some, views, plain, rng, aligned, None) for rig, some in zip(rigs, chosen, strict=True)]
     )
+
+
+def spread(there: int, wanted: int) -> npt.NDArray[np.intp]:
+    """Choose views, which go round from left to right, so that they are as far apart as they can be: of five, 0 2 4."""
+    chosen: npt.NDArray[np.intp] = np.rint(np.linspace(0, there - 1, min(wanted, there))).astype(np.intp)
+    return chosen
 
 
 def _person(
@@ -232,6 +242,7 @@ def _person(
     size, points = config.size, len(rig.views[0].points)
     batch = RigBatch(
         np.zeros((1, count, size, size, 3), np.uint8),
+        np.zeros((1, count), bool),
         np.zeros((1, count), bool),
         np.zeros((1, count, points, 2), np.float32),
         np.zeros((1, count, points), np.float32),
@@ -248,6 +259,7 @@ def _person(
         batch.known[0, k] = np.where(view.known, 1.0, np.where(np.arange(points) < 68, 0.3, 0.0))
         batch.parts[0, k] = cut_labels(view.parts, square, size)
         batch.present[0, k] = True
+    batch.some[0, : 1 if len(chosen) < 2 else int(rng.integers(1, len(chosen)))] = True
     return batch
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from facefuse.evaluation.agreement import mesh_agreement
 from facefuse.learning.df_mvr import losses as terms
 from facefuse.learning.df_mvr.common import common_visibility
 from facefuse.learning.df_mvr.config import DfMvrConfig
-from facefuse.learning.df_mvr.faces import FaceDecoder, Faces, scaled
+from facefuse.learning.df_mvr.faces import FaceDecoder, Faces, detached, scaled
 from facefuse.learning.df_mvr.n_view import NViewOutput, voted_points
 from facefuse.learning.df_mvr.parts import PARTS, part_table, photometric_weights
 from facefuse.learning.df_mvr.rigs import UNKNOWN, Rig, RigBatch, Symmetry, draw, whole
@@ -57,14 +58,25 @@ class MultiviewTask:
     rigs
         People; the last ones are held out.
     device
+    wild
+        More people to train on, whose true faces are not known.
     """
 
     averaged = "regressor"
 
-    def __init__(self, config: DfMvrConfig, network: nn.Module, model: FaceModel, rigs: list[Rig], device: str) -> None:
+    def __init__(
+        self,
+        config: DfMvrConfig,
+        network: nn.Module,
+        model: FaceModel,
+        rigs: list[Rig],
+        device: str,
+        wild: Sequence[Rig] = (),
+    ) -> None:
         self.config, self.network, self.device = config, network, device
         held = min(config.data.held_out, len(rigs) - 1)
         self._rigs, self._held = rigs[: len(rigs) - held], rigs[len(rigs) - held :]
+        self._wild = list(wild)
         self._symmetry = Symmetry.of(model) if config.data.mirror else None
         self._decoder = FaceDecoder(model, device)
         self._mesh = RenderMesh.of_model(model, device)
@@ -88,21 +100,29 @@ class MultiviewTask:
         engine, data = self.config.engine, self.config.data
         views = data.views
         if not self._aligned:
-            views = int(np.random.default_rng([engine.seed, step]).integers(1, data.views + 1))
+            views = int(np.random.default_rng([engine.seed, step]).integers(data.least_views, data.views + 1))
         people = max(data.crops // engine.shards // views, 1)
         drawn = []
         for shard in shards:
             rng = np.random.default_rng([engine.seed, step, shard])
-            drawn.append(draw(self._rigs, people, views, data, rng, aligned=self._aligned, symmetry=self._symmetry))
+            wild = min(int(rng.binomial(people, data.wild)), people - 1) if self._wild else 0
+            sources = (self._rigs, people - wild), (self._wild, wild)
+            drawn += [
+                draw(rigs, count, views, data, rng, aligned=self._aligned, symmetry=self._symmetry)
+                for rigs, count in sources
+                if count
+            ]
         return RigBatch.joined(drawn)
 
     def losses(self, batch: RigBatch, step: int) -> Losses:
         """The weighted sum of all terms over the views there are."""
         weights = self.config.losses
         data = self._tensors(batch)
-        faces, out = self._look(self.network, data)
+        faces, out, fewer = self._look(self.network, data, weights.fewer + weights.unseen > 0)
         there = data["present"].flatten()
         parts = self._point_terms(faces, data, there)
+        if fewer is not None:
+            parts |= self._fewer_terms(fewer, faces, data, there)
         parts["coefficients"] = terms.coefficient_prior(faces.identity, faces.expression[there], faces.albedo, weights)
         parts["light"] = terms.light(faces.light[there].transpose(1, 2))
         if out is not None:
@@ -110,7 +130,9 @@ class MultiviewTask:
         if weights.photometric or (weights.mask and step >= self.config.mask_from):
             parts |= self._picture_terms(*self._some(faces, data), step)
         if weights.landmarks3d:
-            parts["landmarks3d"] = terms.landmarks3d(self._decoder.neutral(faces)[:, self._mask], data["face"])
+            known = data["face"].flatten(1).isfinite().all(dim=1)  # not of people in the wild
+            heads = self._decoder.neutral(faces)[:, self._mask]
+            parts["landmarks3d"] = terms.landmarks3d(heads[known], data["face"][known])
         if weights.reflectance and faces.albedo.shape[1]:
             parts["reflectance"] = terms.reflectance(self._decoder.model.colours(faces.albedo), self._skin)
         factors = {name: getattr(weights, "mask" if name == "found" else name) for name in parts}
@@ -131,7 +153,7 @@ class MultiviewTask:
         """Distance of each held-out face from the truth, from its first views: mm RMS after a similarity."""
         batch = whole(self._held, views, self.config.data, self._aligned)
         with torch.inference_mode():
-            faces, _ = self._look(network, self._tensors(batch))
+            faces, _, _ = self._look(network, self._tensors(batch))
             heads = self._decoder.neutral(faces)[:, self._mask].cpu().numpy()
         return np.array([mesh_agreement(a, b).rms for a, b in zip(heads, batch.face, strict=True)])
 
@@ -142,7 +164,7 @@ class MultiviewTask:
         batch = whole(self._held[:_SHOWN], self.config.data.views, self.config.data, self._aligned)
         size = self.config.data.size
         with torch.inference_mode():
-            faces, _ = self._look(average, self._tensors(batch))
+            faces, _, _ = self._look(average, self._tensors(batch))
             points = scaled(faces.cameras, size).screen(self._decoder.points(faces))[:, :68, :2]
             drawn = linear_to_srgb(self._render(faces, size).colour.clamp(0, 1)).movedim(1, -1)
         rows = []
@@ -151,16 +173,22 @@ class MultiviewTask:
             rows.append(np.concatenate([crop, draw_landmarks(crop, points[k].cpu().numpy()), rendered[k]]))
         return {"held_out": np.concatenate(rows, axis=1)}
 
-    def _look(self, network: nn.Module, data: Mapping[str, Tensor]) -> tuple[Faces, NViewOutput | None]:
-        """Faces, and all that our network says of the crops."""
+    def _look(
+        self, network: nn.Module, data: Mapping[str, Tensor], fewer: bool = False
+    ) -> tuple[Faces, NViewOutput | None, Faces | None]:
+        """Faces; all that our network says of the crops; and, if wanted, its faces from some of the views."""
         if self.config.kind == "n-view":
-            out = network(data["crops"], data["present"])
-            return self._decoder.of_n_view(out), out
+            if not fewer:
+                out = network(data["crops"], data["present"])
+                return self._decoder.of_n_view(out), out, None
+            seen = network.see(data["crops"].flatten(0, 1))
+            out = network.fuse(seen, data["present"])
+            return self._decoder.of_n_view(out), out, self._decoder.of_n_view(network.fuse(seen, data["some"]))
         views = data["crops"].movedim(-1, 2).float() / 127.5 - 1.0
         labels = data["parts"].float()
         with_masks = self.config.deep_fusion.masks
         masks = torch.where(labels == UNKNOWN, torch.zeros_like(labels), labels) if with_masks else None
-        return self._decoder.of_deep_fusion(network(views, masks)), None
+        return self._decoder.of_deep_fusion(network(views, masks)), None, None
 
     def _tensors(self, batch: RigBatch) -> dict[str, Tensor]:
         return {name: torch.from_numpy(value).to(self.device) for name, value in batch.__dict__.items()}
@@ -175,6 +203,22 @@ class MultiviewTask:
         if self.config.losses.mesh and seen.shape[1] > 68:
             parts["mesh"] = terms.landmarks(seen[:, 68:] * zoom, truth[:, 68:] * zoom, known[:, 68:])
         return parts
+
+    def _fewer_terms(self, fewer: Faces, faces: Faces, data: Mapping[str, Tensor], there: Tensor) -> dict[str, Tensor]:
+        """The faces of some of the views in these, and their identity in all the views, as all of them show it."""
+        weights, size = self.config.losses, self.config.data.size
+        own = self._point_terms(fewer, data, data["some"].flatten())
+        prior = terms.coefficient_prior(fewer.identity, fewer.expression[data["some"].flatten()], fewer.albedo, weights)
+        parts = [getattr(weights, name) * value for name, value in (*own.items(), ("coefficients", prior))]
+        elsewhere = replace(faces, identity=fewer.identity, expression=faces.expression.detach())
+        cameras = scaled(detached(faces.cameras), size)
+        placed = cameras.screen(self._decoder.points(elsewhere))[there][..., :2]
+        truth, known = data["points"].flatten(0, 1)[there], data["known"].flatten(0, 1)[there]
+        zoom = REFERENCE / size
+        return {
+            "fewer": torch.stack(parts).sum(),
+            "unseen": terms.landmarks(placed * zoom, truth * zoom, known),
+        }
 
     def _encoder_terms(self, out: NViewOutput, data: Mapping[str, Tensor], there: Tensor) -> dict[str, Tensor]:
         """Parts and points that our network finds by itself, and its faces before each refinement."""

@@ -114,6 +114,9 @@ class DataConfig:
         Side of the crops in pixels.
     pose_shares
         Share of the photos with |yaw| below 30°, from 30° to 60° and beyond.
+    shut_eyes
+        Share of set I's photos drawn from those whose eyes are shut; the others are drawn from all. Being few, shut
+        eyes are else passed over.
     held_out, split_seed
         Photos of set I kept for validation, and the seed by which they are chosen.
     """
@@ -122,6 +125,7 @@ class DataConfig:
     labelled_2d: int = 48
     size: int = 96
     pose_shares: tuple[float, float, float] = (0.45, 0.27, 0.28)
+    shut_eyes: float = 0.0
     held_out: int = 600
     split_seed: int = 20
     augment: AugmentConfig = field(default_factory=AugmentConfig)

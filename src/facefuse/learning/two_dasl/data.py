@@ -23,6 +23,9 @@ FIRST_IRIS_POINT = 468
 MESH_YAW = 50.0
 """Degrees of yaw up to which mesh labels know whether an eye is shut."""
 
+_SHUT = 0.4
+"""Blink score from which an eye counts as shut; MediaPipe's seldom exceeds 0.8."""
+
 
 @dataclass(frozen=True)
 class Sample2D:
@@ -125,6 +128,9 @@ class LandmarkPhotos:
     def __init__(self, sample: Sample2D, expression_names: tuple[str, ...], config: DataConfig) -> None:
         self._sample, self._config = sample, config
         self._chances = sampling_chances(sample.faces.yaw_deg, config.pose_shares)
+        shut = shut_eyes(sample.scores, expression_names)
+        if config.shut_eyes and shut.any():
+            self._chances = (1 - config.shut_eyes) * self._chances + config.shut_eyes * shut / shut.sum()
         self._mirror = mirrored_names(expression_names)
 
     def draw(self, count: int, values: int, rng: np.random.Generator) -> Batch:
@@ -152,6 +158,15 @@ class LandmarkPhotos:
             noise=rng.standard_normal((count, 18, 2)).astype(np.float32),
             chance=rng.random(count).astype(np.float32),
         )
+
+
+def shut_eyes(scores: NDArray[np.floating], expression_names: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Which of the photos show both eyes shut, (N,), by their scores (N, E); False where there are none."""
+    lids = [k for k, name in enumerate(expression_names) if name.startswith("eyeBlink")]
+    if not lids:
+        return np.zeros(len(scores), bool)
+    shut: NDArray[np.bool_] = scores[:, lids].min(axis=1) >= _SHUT
+    return shut
 
 
 def joined(batches: list[Batch]) -> Batch:
