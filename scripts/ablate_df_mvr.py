@@ -1,6 +1,6 @@
 """What do masks, attention, the mask loss and separate encoders bring? Trains variants of DF-MVR under one budget.
 
-    python scripts/ablate_df_mvr.py --data RIGS --out DIR [--start runs/landmarks/checkpoint.pt] [--steps 300]
+    python scripts/ablate_df_mvr.py --data RIGS --out DIR [--encoder runs/df_mvr/checkpoint.pt] [--steps 400]
 
 Every variant of a network sees the same batches. Figures are the distance of held-out faces from the truth, RMS after
 a similarity, from three views; intervals are 95 % bootstrap intervals over people, differences are paired with the
@@ -19,12 +19,13 @@ import tyro
 from rich.console import Console
 
 from facefuse.evaluation.bootstrap import Estimate, mean_estimate, paired_difference
-from facefuse.learning.df_mvr.commands import make_network, start_from_landmarks
+from facefuse.learning.df_mvr.commands import make_network
 from facefuse.learning.df_mvr.config import PRESETS, DfMvrConfig
 from facefuse.learning.df_mvr.n_view import NViewNet
 from facefuse.learning.df_mvr.network import DeepFusionConfig
 from facefuse.learning.df_mvr.rigs import Rig, read_rigs
 from facefuse.learning.df_mvr.task import MultiviewTask
+from facefuse.learning.engine.checkpoint import averaged_weights
 from facefuse.learning.engine.distributed import World
 from facefuse.learning.engine.settings import to_json
 from facefuse.learning.engine.trainer import prepare, train
@@ -33,6 +34,7 @@ from facefuse.morphable.registry import load_model
 
 _VIEWS = 3
 _NEVER = 1_000_000_000
+_ENCODER = ("encoder.", "lateral.", "parts.", "closer.")
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,9 @@ class Command:
         Folder that ``facefuse synthesize --views N`` wrote.
     out
         Folder for the runs and for ablation.json.
-    start
-        Checkpoint of a landmark network that the N-view network starts from; random weights if not given.
+    encoder
+        Checkpoint of an N-view run whose encoder, with its points and parts, all variants of the N-view network start
+        from, so that a small budget goes into what differs; random weights if not given.
     steps, crops, size
         Of every run.
     people, held_out
@@ -55,8 +58,8 @@ class Command:
 
     data: Path
     out: Path
-    start: Path | None = None
-    steps: int = 300
+    encoder: Path | None = None
+    steps: int = 400
     crops: int = 24
     size: int = 64
     people: int = 400
@@ -110,8 +113,9 @@ def run(
     (folder / "config.json").write_text(to_json(config), encoding="utf-8")
     prepare(config.engine, World())
     network = make_network(config, model)
-    if isinstance(network, NViewNet) and command.start is not None:
-        start_from_landmarks(network, model, command.start)
+    if isinstance(network, NViewNet) and command.encoder is not None:
+        kept = {k: v for k, v in averaged_weights(command.encoder).items() if k.startswith(_ENCODER)}
+        network.load_state_dict(kept, strict=False)
     task = MultiviewTask(config, network.to(memory_format=torch.channels_last), model, rigs, "cpu")
     outcome = train(task, config.engine, folder, World())
     if not outcome.finished:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from facefuse.geometry.cameras import ScaledOrthographicCamera
-from facefuse.geometry.rotations import euler_to_rotmat
+from facefuse.geometry.rotations import euler_to_rotmat, rotvec_to_rotmat
 from facefuse.morphable.registry import load_model
 from facefuse.regression.faces import RegressedFace
-from facefuse.regression.sharpening import LandmarkBasis, sharpened
+from facefuse.regression.sharpening import EXPRESSION, IDENTITY, TURN, LandmarkBasis, sharpened
 
 MODEL = load_model("base")
 BASIS = LandmarkBasis.of(MODEL)
@@ -59,3 +59,36 @@ def test_unsure_points_move_nothing_and_weights_stay_in_range() -> None:
     found = sharpened(BASIS, guess, target + np.random.default_rng(1).normal(0, 20, (68, 2)), np.full(68, 0.1))
     assert found.expression.min() >= 0.0
     assert found.expression.max() <= 1.0
+
+
+def test_the_step_is_the_least_squares_solution() -> None:
+    # with derivatives by finite differences, and a solver that knows nothing of normal equations
+    guess, rng = face(0.4, 0.3), np.random.default_rng(3)
+    sigma = rng.uniform(0.5, 2.0, 68)
+    target = seen(guess) + rng.normal(0, 1.0, (68, 2))
+    unknowns = np.concatenate([guess.identity, guess.expression])
+    known = len(guess.identity)
+
+    def points(step: np.ndarray) -> np.ndarray:
+        moved, turn, rest = unknowns + step[:-6], step[-6:-3], step[-3:]
+        rotation = np.asarray(rotvec_to_rotmat(turn)) @ guess.camera.rotation
+        camera = ScaledOrthographicCamera(
+            guess.camera.scale * np.exp(rest[0]), rotation, guess.camera.translation + rest[1:]
+        )
+        return camera.project(BASIS.mean + np.tensordot(moved, BASIS.modes, 1))
+
+    zero, count = np.zeros(len(unknowns) + 6), len(unknowns) + 6
+    columns = [(points(zero + h) - points(zero - h)).ravel() / 2e-4 for h in 1e-4 * np.eye(count)]
+    weight = np.repeat(1.0 / sigma, 2)
+    deviations = np.concatenate(
+        [np.full(known, IDENTITY), np.full(count - 6 - known, EXPRESSION), np.full(3, TURN), np.full(3, 1e2)]
+    )
+    system = np.concatenate([np.stack(columns, -1) * weight[:, None], np.diag(1.0 / deviations)])
+    wanted = np.concatenate([(target - points(zero)).ravel() * weight, np.zeros(count)])
+    step = np.linalg.lstsq(system, wanted, rcond=None)[0]
+    found = sharpened(BASIS, guess, target, sigma)
+    np.testing.assert_allclose(found.identity, (unknowns + step[:-6])[:known], atol=1e-4)
+    np.testing.assert_allclose(found.expression, np.clip((unknowns + step[:-6])[known:], 0.0, 1.0), atol=1e-4)
+    turned = np.asarray(rotvec_to_rotmat(step[-6:-3])) @ guess.camera.rotation
+    np.testing.assert_allclose(found.camera.rotation, turned, atol=1e-6)
+    assert found.camera.scale == pytest.approx(guess.camera.scale * np.exp(step[-3]), rel=1e-6)

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from facefuse.detection.crop import Square, cut_square
+from facefuse.detection.crop import Square, cut_tilted
 from facefuse.detection.onnx_sessions import open_session
 from facefuse.errors import AssetError
 from facefuse.geometry.cameras import ScaledOrthographicCamera
-from facefuse.geometry.rotations import rot6d_to_rotmat
 from facefuse.morphable.mirror import mirrored_names, mode_parity
 from facefuse.morphable.model import FaceModel
 from facefuse.regression.faces import RegressedFace
@@ -98,48 +97,59 @@ class RegressionNetwork:
         UsageError
             If the square is not finite or has no extent.
         """
-        side = square.side * self._share
-        squares = [replace(square, side=side, roll=square.roll + tilt) for tilt in self._tilts]
-        crops = np.stack([cut_square(pixels, one, self.crop_size) for one in squares])
+        square = replace(square, side=square.side * self._share)
+        crops = cut_tilted(pixels, square, self.crop_size, self._tilts, self._mirrored)
+        found = self._session.run(list(_OUTPUTS), {"crops": crops})
+        looks = [np.asarray(x, dtype=np.float64) for x in found]
+        count = len(self._tilts)
+        seen = [x[:count] for x in looks]
         if self._mirrored:
-            crops = np.concatenate([crops, crops[:, :, ::-1]])
-        looks = [np.asarray(x, dtype=np.float64) for x in self._session.run(list(_OUTPUTS), {"crops": crops})]
-        faces, points = [], []
-        for k, one in enumerate(squares):
-            seen = [x[k] for x in looks]
-            if self._mirrored:
-                other = self._mirror.image(*(x[k + len(squares)] for x in looks))
-                seen = [(a + b) / 2 for a, b in zip(seen, other, strict=True)]
-            identity = np.zeros(self._model.identity_count)
-            identity[: len(seen[0])] = seen[0]
-            faces.append(RegressedFace(identity, seen[1], _in_photo(seen[2], one)))
-            points.append(one.to_photo(seen[3], REFERENCE_SIDE))
-        sigma = np.exp(looks[4][: len(squares)].mean(axis=0)) * (side / REFERENCE_SIDE)
-        return sharpened(self._basis, mean_face(faces), np.mean(points, axis=0), sigma)
+            other = self._mirror.image(*(x[count:] for x in looks))
+            seen = [(a + b) / 2 for a, b in zip(seen, other, strict=True)]
+        known, expression, cameras, points, _ = seen
+        identity = np.zeros(self._model.identity_count)
+        identity[: known.shape[1]] = known.mean(axis=0)
+        axes = _axes(square, self._tilts)
+        face = RegressedFace(identity, expression.mean(axis=0), _mean_camera(cameras, square, axes))
+        sigma = np.exp(looks[4][:count].mean(axis=0)) * (square.side / REFERENCE_SIDE)
+        return sharpened(self._basis, face, _in_photo(points, square, axes).mean(axis=0), sigma)
 
 
-def mean_face(faces: Sequence[RegressedFace]) -> RegressedFace:
-    """The mean of what several looks at one photo say."""
-    cameras = [face.camera for face in faces]
-    u, _, vt = np.linalg.svd(np.mean([np.asarray(camera.rotation) for camera in cameras], axis=0))
-    return RegressedFace(
-        np.mean([face.identity for face in faces], axis=0),
-        np.mean([face.expression for face in faces], axis=0),
-        ScaledOrthographicCamera(
-            float(np.exp(np.mean([np.log(camera.scale) for camera in cameras]))),
-            u @ vt,
-            np.mean([np.asarray(camera.translation) for camera in cameras], axis=0),
-        ),
-    )
+def _axes(square: Square, tilts: Sequence[float]) -> FloatArray:
+    """(N, 2, 2) from the axes of a square turned by each of N tilts to those of the photo."""
+    turns = [(math.cos(square.roll + tilt), math.sin(square.roll + tilt)) for tilt in tilts]
+    return np.array([((cos, -sin), (sin, cos)) for cos, sin in turns])
 
 
-def _in_photo(camera: FloatArray, square: Square) -> ScaledOrthographicCamera:
-    """The camera of a crop's nine values in the photo that the square was cut out of."""
-    scale = TYPICAL_SCALE * math.exp(float(camera[6])) * square.side / REFERENCE_SIDE
-    place = square.to_photo((camera[7:] + 1.0) * (REFERENCE_SIDE / 2.0) - 0.5, REFERENCE_SIDE)
-    cos, sin = math.cos(square.roll), math.sin(square.roll)
-    turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
-    return ScaledOrthographicCamera(scale, turn @ np.asarray(rot6d_to_rotmat(camera[:6])), place)
+def _in_photo(points: FloatArray, square: Square, axes: FloatArray) -> FloatArray:
+    """Points (N, P, 2) of crops of `REFERENCE_SIDE` pixels in the photo."""
+    from_middle = (points - (REFERENCE_SIDE - 1) / 2.0) * (square.side / REFERENCE_SIDE)
+    placed: FloatArray = from_middle @ axes.transpose(0, 2, 1) + square.centre
+    return placed
+
+
+def _mean_camera(values: FloatArray, square: Square, axes: FloatArray) -> ScaledOrthographicCamera:
+    """The mean, in the photo, of the cameras that the nine values (N, 9) of each crop of a square state."""
+    middle = (values[:, None, 7:] + 1.0) * (REFERENCE_SIDE / 2.0) - 0.5
+    place = _in_photo(middle, square, axes)[:, 0].mean(axis=0)
+    scale = TYPICAL_SCALE * math.exp(values[:, 6].mean()) * square.side / REFERENCE_SIDE
+    rotations = np.array([_rotation(*rows) for rows in values[:, :6].tolist()])
+    rotations[:, :2] = axes @ rotations[:, :2]
+    if len(rotations) == 1:
+        return ScaledOrthographicCamera(scale, rotations[0], place)
+    u, _, vt = np.linalg.svd(rotations.mean(axis=0))
+    return ScaledOrthographicCamera(scale, u @ vt, place)
+
+
+def _rotation(a: float, b: float, c: float, d: float, e: float, f: float) -> tuple[tuple[float, float, float], ...]:
+    """`rot6d_to_rotmat` of one camera, in plain numbers: ten times as fast."""
+    length = math.sqrt(a * a + b * b + c * c)
+    a, b, c = a / length, b / length, c / length
+    along = a * d + b * e + c * f
+    d, e, f = d - along * a, e - along * b, f - along * c
+    length = math.sqrt(d * d + e * e + f * f)
+    d, e, f = d / length, e / length, f / length
+    return (a, b, c), (d, e, f), (b * f - c * e, c * d - a * f, a * e - b * d)
 
 
 @dataclass(frozen=True)
@@ -163,12 +173,13 @@ class _Mirror:
         points: FloatArray,
         log_sigma: FloatArray,
     ) -> tuple[FloatArray, ...]:
-        rows = camera[:6] * np.array([1.0, -1.0, -1.0, -1.0, 1.0, 1.0])
-        place = camera[7:] * np.array([-1.0, 1.0])
+        """What a network says of N faces, given what it says of their mirror images."""
+        rows = camera[:, :6] * np.array([1.0, -1.0, -1.0, -1.0, 1.0, 1.0])
+        place = camera[:, 7:] * np.array([-1.0, 1.0])
         return (
-            identity * self.parity[: len(identity)],
-            expression[self.partner],
-            np.concatenate([rows, camera[6:7], place]),
-            (points * [-1.0, 1.0] + [REFERENCE_SIDE - 1.0, 0.0])[self.landmark],
-            log_sigma[self.landmark],
+            identity * self.parity[: identity.shape[1]],
+            expression[:, self.partner],
+            np.concatenate([rows, camera[:, 6:7], place], axis=1),
+            (points * [-1.0, 1.0] + [REFERENCE_SIDE - 1.0, 0.0])[:, self.landmark],
+            log_sigma[:, self.landmark],
         )

@@ -84,7 +84,7 @@ def raster_keys(
     snapped: Array,
     triangles: Array,
     perspective: bool,
-    cull: bool,
+    cull: int,
     width: int,
     height: int,
     keys: Array,
@@ -98,8 +98,8 @@ def raster_keys(
         From :func:`snap_vertices`.
     triangles : (F, 3) int
     perspective : bool
-    cull : bool
-        Whether triangles seen from behind are dropped.
+    cull : int
+        So many of the first triangles are dropped where they are seen from behind.
     width, height : int
     keys : ((height + 1) (width + 1)) int64
         Written: closeness (its float32 bits) and, below it, 2³² - 1 - triangle; 0 where there is none. Rows are one
@@ -131,7 +131,7 @@ def raster_keys(
         area = (by - ay) * (cx - ax) - (bx - ax) * (cy - ay)
         second = 0
         if area <= 0:
-            if cull or area == 0:
+            if f < cull or area == 0:
                 continue
             second = 3
             area = -area

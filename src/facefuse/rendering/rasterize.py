@@ -102,12 +102,12 @@ def rasterize(
     depth = np.empty((len(batch), height, width), np.float32)
 
     def some(start: int) -> None:
-        snapped = _scratch("snapped", points.shape[-2] * 4, np.int32).reshape(-1, 4)
-        keys = _scratch("keys", (height + 1) * (width + 1), np.int64)
-        planes = _scratch("planes", len(faces) * 8, np.float32).reshape(-1, 8)
+        snapped = scratch("snapped", points.shape[-2] * 4, np.int32).reshape(-1, 4)
+        keys = scratch("keys", (height + 1) * (width + 1), np.int64)
+        planes = scratch("planes", len(faces) * 8, np.float32).reshape(-1, 8)
         for n in range(start, len(batch), workers):
             far = kernels.snap_vertices(batch[n], float(near), bool(perspective), snapped)
-            how = bool(perspective), bool(cull_back), width, height
+            how = bool(perspective), len(faces) if cull_back else 0, width, height
             if not kernels.raster_keys(snapped, faces, *how, keys, planes):
                 raise ValueError(f"triangles refer to vertices outside 0..{points.shape[-2] - 1}")
             kernels.resolve_keys(keys, planes, bool(perspective), far, index[n], barycentric[n], depth[n])
@@ -123,11 +123,37 @@ def rasterize(
     return Fragments(index, barycentric, depth)
 
 
+def nearest_triangles(
+    vertices: npt.NDArray[np.float64], triangles: IntArray, width: int, height: int, cull: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """What `rasterize` finds of a mesh in perspective before it is spread out over pixels.
+
+    Parameters
+    ----------
+    vertices : (V, 3) float64, triangles : (F, 3) int
+        Contiguous, and valid.
+    width, height : int
+    cull : int
+        So many of the first triangles are dropped where they are seen from behind.
+
+    Returns
+    -------
+    (F, 8) float32, ((H + 1) (W + 1),) int64
+        ``planes`` and ``keys`` of `kernels.raster_keys`; this thread's next call writes over them.
+    """
+    snapped = scratch("snapped", len(vertices) * 4, np.int32).reshape(-1, 4)
+    keys = scratch("nearest_keys", (height + 1) * (width + 1), np.int64)
+    planes = scratch("nearest_planes", len(triangles) * 8, np.float32).reshape(-1, 8)
+    kernels.snap_vertices(vertices, 1e-6, True, snapped)
+    kernels.raster_keys(snapped, triangles, True, cull, width, height, keys, planes)
+    return planes, keys
+
+
 _KEPT_BYTES = 1 << 23
 _kept = threading.local()
 
 
-def _scratch(name: str, count: int, kind: type[np.generic]) -> npt.NDArray[Any]:
+def scratch(name: str, count: int, kind: type[np.generic]) -> npt.NDArray[Any]:
     """Return an array to work in, kept by this thread for the next call: fresh memory costs as much as the work."""
     if count * np.dtype(kind).itemsize > _KEPT_BYTES:
         return np.empty(count, kind)

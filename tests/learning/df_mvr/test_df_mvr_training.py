@@ -61,6 +61,7 @@ def n_view_output(people=1, views=2):
         zero(people, views, len(PARTS), 4, 4),
         zero(people, views, VOTED, 2),
         zero(people, views, VOTED),
+        zero(people, views, VOTED, 2),
         zero(people, views, 1, VOTED, 2),
     )
 

@@ -30,7 +30,7 @@ class LossWeights:
     votes, sigma
         Of `landmarks` on the points that our network finds by itself, and of `uncertainty` on theirs.
     earlier
-        Of `landmarks` on the points of our network's faces before each refinement.
+        Of `landmarks` on the points of our network's faces before each refinement, and on the encoder's votes.
     fewer, unseen
         Of `landmarks` and `mesh` together for the faces that our network makes of some of a person's views, and of
         `landmarks` on all points, of the identity found in them, in all the person's views: what one photo hides,

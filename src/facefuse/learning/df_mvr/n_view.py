@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from facefuse.detection.landmarks import LandmarkNetwork
 from facefuse.learning.df_mvr.attention import CrossViewAttention, log_weight, masked_mean
+from facefuse.learning.df_mvr.closer import CloserLook
 from facefuse.learning.df_mvr.parts import PARTS
 from facefuse.learning.df_mvr.placing import POSE, PointModel
 from facefuse.learning.df_mvr.refinement import Found, Guess, Refinement
@@ -49,6 +50,8 @@ class NViewConfig:
         Steps of the learnt joint fit.
     hidden
         Width of its heads.
+    closer
+        Whether the picture is read again at the points that the encoder found.
     masks
         Whether the parts found decide which places are believed; else every place is.
     attention
@@ -67,14 +70,15 @@ class NViewConfig:
     queries: int = 8
     refinements: int = 2
     hidden: int = 320
+    closer: bool = True
     masks: bool = True
     attention: bool = True
     shared_expression: bool = False
 
 
 class Seen(NamedTuple):
-    """What the encoder makes of B·N crops: the features of its third and last stage, logits of the parts, points in
-    sides of the crop and their log sigma.
+    """What is seen in B·N crops: features of the encoder's third and last stage, logits of the parts, points in sides
+    of the crop with their log sigma, and where the encoder voted for them before the closer look.
     """
 
     grid: Tensor
@@ -82,6 +86,7 @@ class Seen(NamedTuple):
     parts: Tensor
     points: Tensor
     log_sigma: Tensor
+    voted: Tensor
 
 
 class NViewOutput(NamedTuple):
@@ -102,9 +107,11 @@ class NViewOutput(NamedTuple):
     parts
         (B, N, P, h, w) logits of `parts.PARTS` on a grid eight pixels apart.
     points
-        (B, N, P, 2) points that the encoder finds in the crops, in sides of the crop, and
+        (B, N, P, 2) points that are found in the crops, in sides of the crop, and
     log_sigma
         (B, N, P) the logarithm of each coordinate's standard deviation, pixels of a 120-pixel crop.
+    voted
+        (B, N, P, 2) where the encoder voted for them before the closer look.
     earlier
         (B, N, R, P, 2) where the points of the face lay before each refinement.
     """
@@ -117,6 +124,7 @@ class NViewOutput(NamedTuple):
     parts: Tensor
     points: Tensor
     log_sigma: Tensor
+    voted: Tensor
     earlier: Tensor
 
 
@@ -181,6 +189,7 @@ class NViewNet(nn.Module):  # type: ignore[misc]
         self.parts = nn.Sequential(
             nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.Conv2d(64, len(PARTS), 1)
         )
+        self.closer = CloserLook(channels[0], 64, points.count) if config.closer else None
         self.token = nn.Conv2d(channels[2], width, 1)
         self.place = nn.Sequential(nn.Linear(2, 64), nn.GELU(), nn.Linear(64, width))
         self.queries = nn.Parameter(torch.randn(config.queries, width) * 0.02)
@@ -227,7 +236,10 @@ class NViewNet(nn.Module):  # type: ignore[misc]
     def see(self, crops: Tensor) -> Seen:
         """Look at crops (B·N, S, S, 3), each by itself."""
         features, points, log_sigma = self.encoder(crops)
-        return Seen(features[2], features[3], self._parts(features), points, log_sigma)
+        pyramid, voted = self._pyramid(features), points
+        if self.closer is not None:
+            points, log_sigma = self.closer(features[0], pyramid, points, log_sigma)
+        return Seen(features[2], features[3], self.parts(pyramid), points, log_sigma, voted)
 
     def fuse(self, seen: Seen, present: Tensor) -> NViewOutput:
         """Bring together what was seen of B people; see `forward`."""
@@ -263,6 +275,7 @@ class NViewNet(nn.Module):  # type: ignore[misc]
             seen.parts.unflatten(0, each),
             points.unflatten(0, each),
             log_sigma.unflatten(0, each),
+            seen.voted.unflatten(0, each),
             torch.stack(earlier or [points], dim=1).unflatten(0, each),
         )
 
@@ -276,12 +289,12 @@ class NViewNet(nn.Module):  # type: ignore[misc]
             own = expression[:, None].expand(-1, said.shape[1], -1)
         return Guess(identity, own.flatten(0, 1), pose.flatten(0, 1)), albedo, light.unflatten(2, (3, 9))
 
-    def _parts(self, features: list[Tensor]) -> Tensor:
+    def _pyramid(self, features: list[Tensor]) -> Tensor:
         x = self.lateral[2](features[3])
         for k in (1, 0):
             finer = self.lateral[k](features[k + 1])
             x = finer + functional.interpolate(x, size=finer.shape[-2:], mode="nearest")
-        return self.parts(x)
+        return x
 
     def _weights(self, parts: Tensor, size: tuple[int, int]) -> Tensor:
         """Share of each cell that is face, (N, h, w)."""

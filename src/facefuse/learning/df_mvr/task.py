@@ -235,7 +235,7 @@ class MultiviewTask:
         parts["votes"] = terms.landmarks(found, truth, known)
         unit = math.log(REFERENCE / CROP_SIZE)
         parts["sigma"] = terms.uncertainty(out.log_sigma.flatten(0, 1)[there] + unit, found, truth, known)
-        before = out.earlier.flatten(0, 1)[there] * REFERENCE
+        before = torch.cat([out.earlier, out.voted[:, :, None]], dim=2).flatten(0, 1)[there] * REFERENCE
         parts["earlier"] = terms.landmarks(before, truth[:, None], known[:, None])
         return parts
 

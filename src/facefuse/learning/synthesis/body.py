@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from facefuse.geometry.rotations import euler_to_rotmat, rotmat_to_rotvec, rotvec_to_rotmat
@@ -51,25 +52,22 @@ def make_body(head: Head, vertices: Floats, turn: NDArray[np.float64], rng: np.r
     broad = rng.normal(0.93, 0.08) * girth
     centre = rim.mean(axis=0)
     angle = np.arctan2(rim[:, 0] - centre[0], rim[:, 2] - centre[2])  # 0 at the throat, positive to the left
-    rings = [rim]
     axis = rotmat_to_rotvec(turn)
-    shares = np.unique(_RINGS[:, 4])
-    turns = dict(zip(shares.tolist(), rotvec_to_rotmat(shares[:, None] * axis), strict=True))
-    corner = 2.5
-    for height, wide, deep, z, share in _RINGS:
-        wide, deep = wide * (girth if wide < 90 else broad), deep * (0.5 + 0.5 * girth)
-        c, s = np.cos(angle), np.sin(angle)
-        power = 2.0 + (corner - 2.0) * min(max((wide - 90) / 100, 0), 1)
-        radius = (np.abs(s) ** power + np.abs(c) ** power) ** (-1 / power)
-        ring = np.stack([wide * s * radius, np.full(count, height), z + deep * c * radius], 1)
-        # the shoulders slope down to the sides and lie further back than the throat
-        ring[:, 1] -= 14.0 * np.maximum(c, 0) * min(wide / 200, 1)
-        rings.append((ring - _PIVOT) @ turns[share].T + _PIVOT)
+    turns = rotvec_to_rotmat(_RINGS[:, 4:] * axis)
+    height, wide, deep, z = _RINGS[:, :4].T[..., None]
+    wide, deep = wide * np.where(wide < 90, girth, broad), deep * (0.5 + 0.5 * girth)
+    c, s = np.cos(angle), np.sin(angle)
+    power = 2.0 + 0.5 * np.clip((wide - 90) / 100, 0, 1)
+    radius = (np.abs(s) ** power + np.abs(c) ** power) ** (-1 / power)
+    # the shoulders slope down to the sides and lie further back than the throat
+    low = height - 14.0 * np.maximum(c, 0) * np.minimum(wide / 200, 1)
+    below = np.stack([wide * s * radius, low, z + deep * c * radius], -1)
+    rings = np.concatenate([rim[None], (below - _PIVOT) @ turns.transpose(0, 2, 1) + _PIVOT])
     # the upper rings lean towards the real rim of this neck
     for k, lean in ((1, 0.75), (2, 0.45), (3, 0.2)):
         rings[k][:, [0, 2]] += lean * (rim - rings[0].mean(0) - (rings[k] - rings[k].mean(0)))[:, [0, 2]]
         rings[k] += lean * 0.5 * (np.array([centre[0], 0, centre[2]]) - rings[k].mean(0) * [1, 0, 1])
-    surface = np.stack(rings)
+    surface = rings
     place = head.neck_uv
     rows = len(surface)
     # the skin's pattern goes on by running back into the neck: mirrored at the rim
@@ -150,6 +148,14 @@ def cloth_pattern(rng: np.random.Generator, size: int = 128) -> Floats:
             share = np.mean([np.roll(share, s, axis) for s in range(-6, 7)], axis=0)
     weave = 1 + rng.uniform(0.02, 0.12) * (rng.random((size, size)) - 0.5)
     out = np.empty((size, size, 3), np.float32)
-    for c in range(3):  # a channel at a time: loops over three values cost more than the arithmetic
-        out[..., c] = np.clip((colour[c] + (second[c] - colour[c]) * share) * weave, 0.01, 0.85)
+    _dye(share, weave, colour, second - colour, out)
     return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _dye(share, weave, colour, change, out):  # type: ignore[no-untyped-def]
+    for row in range(out.shape[0]):
+        for col in range(out.shape[1]):
+            for c in range(3):
+                value = (colour[c] + change[c] * share[row, col]) * weave[row, col]
+                out[row, col, c] = min(max(value, 0.01), 0.85)

@@ -74,36 +74,40 @@ def random_film(rng: np.random.Generator) -> Film:
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def _expose(picture, gain, contrast, grey, curve, noise, seed, out):  # type: ignore[no-untyped-def]
     steps = curve.shape[0] - 1
+    one, zero = np.float32(1.0), np.float32(0.0)
+    toned = np.empty_like(curve)
+    for n in range(steps + 1):
+        t = curve[n] * np.float32(1 / 255.0)
+        t = t + contrast * (t * t * (np.float32(3.0) - np.float32(2.0) * t) - t)
+        toned[n] = t * np.float32(255.0)
     state = np.uint64(seed * 2 + 1)
-    mask = np.uint64(0xFFFFFFFFFFFFFFFF)
-    value = np.empty(3, np.float32)
+    low = np.uint64(0xFFFF)
+    level = np.empty(3, np.float32)
     for row in range(out.shape[0]):
         for col in range(out.shape[1]):
             for c in range(3):
                 light = picture[row, col, c] * gain[c]
                 if light > np.float32(0.8):  # highlights roll off
-                    light = np.float32(1.0) - np.float32(0.04) / (light - np.float32(0.6))
-                value[c] = curve[int(max(light, np.float32(0.0)) * steps)]
+                    light = one - np.float32(0.04) / (light - np.float32(0.6))
+                level[c] = max(light, zero) * np.float32(steps)
+            luma = zero
             if grey:
-                luma = np.float32(0.299) * value[0] + np.float32(0.587) * value[1] + np.float32(0.114) * value[2]
-                value[:] = luma
-            common = np.float32(0.0)
+                luma = np.float32(0.299) * curve[int(level[0])] + np.float32(0.587) * curve[int(level[1])]
+                luma = (luma + np.float32(0.114) * curve[int(level[2])]) * np.float32(1 / 255.0)
+                luma = luma + contrast * (luma * luma * (np.float32(3.0) - np.float32(2.0) * luma) - luma)
+            common = zero
             for c in range(3):
-                t = value[c] * np.float32(1 / 255.0)
-                t = t + contrast * (t * t * (np.float32(3.0) - np.float32(2.0) * t) - t)
-                state ^= (state << np.uint64(13)) & mask
+                state ^= state << np.uint64(13)
                 state ^= state >> np.uint64(7)
-                state ^= (state << np.uint64(17)) & mask
+                state ^= state << np.uint64(17)
                 # the sum of four 16-bit numbers is nearly normal
-                total = (state & np.uint64(0xFFFF)) + ((state >> np.uint64(16)) & np.uint64(0xFFFF))
-                total += ((state >> np.uint64(32)) & np.uint64(0xFFFF)) + (state >> np.uint64(48))
-                deviate = (np.float32(total) * np.float32(1 / 65536.0) - np.float32(2.0)) * np.float32(1.732)
+                total = (state & low) + ((state >> np.uint64(16)) & low)
+                total += ((state >> np.uint64(32)) & low) + (state >> np.uint64(48))
+                deviate = np.float32(np.int32(total)) * np.float32(1.732 / 65536.0) - np.float32(3.464)
                 if c == 0:
                     common = deviate
-                if grey:
-                    deviate = common
-                level = t * 255 + noise * deviate + np.float32(0.5)
-                out[row, col, c] = np.uint8(min(max(level, np.float32(0.0)), np.float32(255.0)))
+                value = luma * np.float32(255.0) + noise * common if grey else toned[int(level[c])] + noise * deviate
+                out[row, col, c] = np.uint8(np.int32(min(max(value + np.float32(0.5), zero), np.float32(255.0))))
 
 
 def develop(picture: Floats, reference: float, film: Film, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from . import kernels
 from .backgrounds import Backgrounds
 from .body import body_turn
 from .expressions import random_expression, shipped_statistics
@@ -19,8 +18,9 @@ from .identity import IdentitySource, base_identities
 from .lighting import Light, random_light
 from .meshes import Floats
 from .person import Person, dressed, held, make_scene, pose_head, random_person
-from .render import FINER, draw
-from .sample import SyntheticPhoto, SyntheticRig, part_names
+from .render import draw
+from .sample import SyntheticPhoto, SyntheticRig
+from .shading import mean_light
 from .textures import TextureLibrary
 from .truth import truth_of
 from .views import Framing, make_camera, random_framing, random_pose, rotation_of
@@ -169,19 +169,12 @@ class Synthesizer:
         camera = make_camera(head.model.landmarks(vertices), rotation, framing, size)
         outfit = dressed(person, vertices, turn)
         scene = make_scene(vertices, outfit.pieces + held(person, vertices, moment))
-        fine = self._backgrounds.draw(size, rng).repeat(FINER, 1).repeat(FINER, 0)
-        drawn = draw(scene, outfit.hair, outfit.lenses, person.appearance, camera, light, fine)
-        picture = np.empty((size, size, 3), np.float32)
-        kernels.halve(fine, picture)
-        parts, nearest = np.empty((size, size), np.uint8), np.empty((size, size), np.float32)
-        codes = np.array([0, part_names().index("hair"), part_names().index("glasses")], np.uint8)
-        kernels.coarse_truth(drawn.solid.triangle, scene.part, drawn.depth, drawn.cover, codes, parts, nearest)
-        truth = truth_of(vertices, parts, nearest, camera)
-        on_face = np.isfinite(truth.depth)
-        reference = float(picture[on_face].mean()) if on_face.any() else float(picture.mean())
+        behind = self._backgrounds.pick(size, rng)
+        drawn = draw(scene, outfit.hair, outfit.lenses, person.appearance, camera, light, behind)
+        truth = truth_of(vertices, drawn.parts, drawn.nearest, camera)
         film = random_film(rng)
         return SyntheticPhoto(
-            pixels=develop(picture, reference, film, rng),
+            pixels=develop(drawn.picture, mean_light(drawn.picture, truth.depth), film, rng),
             identity=person.identity,
             expression=expression,
             vertices=vertices,

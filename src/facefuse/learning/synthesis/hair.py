@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .hair_grid import comb, frames, lay_sheets
 from .meshes import Floats, Ints, grid_triangles
 from .scalp import AXIS, COLUMNS, MIDDLE, base_scalp
 
@@ -93,11 +94,10 @@ class Hair:
     shine: float
     seed: float
 
-    def caster(self) -> tuple[Floats, Ints]:
-        """Vertices (N, 3) and triangles of the sheet that throws shadows."""
-        middle = self.vertices[len(self.vertices) // 2].reshape(-1, 3)
-        full = self.reach.reshape(-1)[self.triangles].min(axis=1) > 0.4
-        return middle, self.triangles[full]
+    def full_triangles(self) -> Ints:
+        """Triangles of a sheet where hair is dense enough to throw shadows."""
+        full: Ints = self.triangles[self.reach.reshape(-1)[self.triangles].min(axis=1) > 0.4]
+        return full
 
 
 def random_style(rng: np.random.Generator) -> Style | None:
@@ -231,22 +231,31 @@ def grow(style: Style, vertices: Floats, down: Array, colour: Floats, rng: np.ra
     reach[ON_SKULL:][:, beside <= 0] = -1.0
 
     levels = np.linspace(1.0, 0.12, style.sheets)
-    sheets = rows[None] + out[None] * (thick[None] * levels[:, None, None])[..., None]
-    along, across = _combing(style, outward, rows, length)
-    triangles = grid_triangles(len(rows), COLUMNS, closed=True)
-    normals = _grid_normals(sheets[0])
-    tangents = _grid_tangents(along, rows, normals)
+    sheets = np.empty((style.sheets, *rows.shape), np.float32)
+    lay_sheets(rows, out, thick, levels, sheets)
+    along, coordinates = np.empty_like(rows), np.empty((*rows.shape[:2], 2), np.float32)
+    comb(rows, outward, _axes(style), style.strands, style.stretch, along, coordinates)
+    normals, tangents = np.empty(rows.shape, np.float32), np.empty(rows.shape, np.float32)
+    frames(sheets[0], rows, along, normals, tangents)
     return Hair(
-        sheets.astype(np.float32),
-        normals.astype(np.float32),
-        tangents.astype(np.float32),
-        np.ascontiguousarray(across.astype(np.float32)),
+        sheets,
+        normals,
+        tangents,
+        coordinates,
         reach.astype(np.float32),
-        triangles,
+        grid_triangles(len(rows), COLUMNS, closed=True),
         colour,
         float(rng.uniform(0.4, 1.3)),
         float(rng.uniform(0, 900)),
     )
+
+
+def _axes(style: Style) -> Array:
+    """The direction from which strands run, and two across it (3, 3)."""
+    axis = np.array(style.flow) / np.linalg.norm(style.flow)
+    side = np.cross(axis, [0.0, 0.3, -1.0])
+    side /= np.linalg.norm(side)
+    return np.stack([axis, side, np.cross(axis, side)])
 
 
 def _bump(x: Array, width: float) -> Array:
@@ -285,38 +294,3 @@ def _swing(steps: Array, turn: Array, length: Array, rng: np.random.Generator) -
     phase = _waves(turn, rng, 0.5)
     amplitude = rng.uniform(0.0, 6.0)
     return np.asarray(amplitude * np.sin(steps * length[None] / rng.uniform(18, 45) + phase[None]) * steps)
-
-
-def _combing(style: Style, outward: Array, rows: Array, length: Array) -> tuple[Array, Array]:
-    """Direction of the strands (R, COLUMNS, 3) and noise coordinates (R, COLUMNS, 2)."""
-    axis = np.array(style.flow) / np.linalg.norm(style.flow)
-    side = np.cross(axis, [0.0, 0.3, -1.0])
-    side /= np.linalg.norm(side)
-    other = np.cross(axis, side)
-    along = outward * (outward @ axis)[..., None] - axis
-    across = np.arctan2(outward @ side, outward @ other) * style.strands / (2 * np.pi)
-    run = np.arccos(np.clip(outward @ axis, -1, 1)) * 90.0
-    step = np.linalg.norm(np.diff(rows[ON_SKULL - 1 :], axis=0), axis=-1)
-    hanging = np.diff(rows[ON_SKULL - 1 :], axis=0)
-    along = np.concatenate([along, hanging])
-    unit = 2 * np.pi * 85 / style.strands  # mm across one strand of noise
-    across = np.concatenate([across, np.broadcast_to(across[-1], hanging.shape[:2])])
-    run = np.concatenate([run, run[-1] + np.cumsum(step, axis=0)]) / (unit * style.stretch)
-    return along, np.stack([across, run], -1)
-
-
-def _grid_normals(grid: Array) -> Array:
-    """Outward unit normals of a grid closed across its columns (R, C, 3)."""
-    across = np.roll(grid, -1, 1) - np.roll(grid, 1, 1)
-    down = np.gradient(grid, axis=0)
-    normal = np.cross(down, across)
-    normal /= np.linalg.norm(normal, axis=-1, keepdims=True) + 1e-6
-    return normal
-
-
-def _grid_tangents(along: Array, rows: Array, normals: Array) -> Array:
-    tangent = along - normals * (along * normals).sum(axis=-1, keepdims=True)
-    empty = np.linalg.norm(tangent, axis=-1, keepdims=True) < 1e-6
-    tangent = np.where(empty, np.gradient(rows, axis=0), tangent)
-    tangent /= np.linalg.norm(tangent, axis=-1, keepdims=True) + 1e-6
-    return np.asarray(tangent)

@@ -47,8 +47,11 @@ def make_hand(head: Head, vertices: Floats, skin: Array, rng: np.random.Generato
         bend = curl * rng.uniform(0.6, 1.3)
         point, direction = np.array([x * mirror, y, 4.0]), np.array([0.08 * mirror * x / 20, 1.0, 0.25])
         path = [point - direction * 12]
+        c, s = np.cos(bend), np.sin(bend)
         for share in (0.46, 0.30, 0.24):
-            direction = rotvec_to_rotmat(np.array([-bend, 0.0, 0.0])) @ direction
+            direction = np.array(
+                [direction[0], c * direction[1] + s * direction[2], c * direction[2] - s * direction[1]]
+            )
             direction /= np.linalg.norm(direction)
             path += [path[-1] + direction * length * share * t for t in (0.5, 1.0)]
         meshes.append(tube(np.array(path), radius * np.array([1.08, 1.0, 1.0, 0.95, 0.93, 0.86, 0.74]), 9))

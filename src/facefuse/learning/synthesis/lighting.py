@@ -16,6 +16,8 @@ _LOBE = np.array([1.0, *[2.0 / 3.0] * 3, *[0.25] * 5])
 """Cosine lobe over π per coefficient (Ramamoorthi & Hanrahan 2001): radiance to diffuse shading of a white surface."""
 _DIRECTIONS = np.random.default_rng(7).standard_normal((64, 3))
 _DIRECTIONS /= np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True)
+_FIT = np.linalg.pinv(sh_basis(_DIRECTIONS))
+"""From shading in these directions to coefficients."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,7 @@ class Light:
 
     def rotated(self, rotation: Floats) -> Light:
         """The same light in a frame whose coordinates are ``rotation @ x``."""
-        basis = sh_basis(_DIRECTIONS)
-        ambient = np.linalg.lstsq(basis, sh_basis(_DIRECTIONS @ rotation) @ self.ambient, rcond=None)[0]
+        ambient = _FIT @ (sh_basis(_DIRECTIONS @ rotation) @ self.ambient)
         return Light(ambient, self.direction @ rotation.T, self.colour, self.softness)
 
     def harmonics(self) -> Floats:

@@ -88,6 +88,8 @@ class Scene:
     table : (M, 8) float32
     part : (F,) uint8
         Index into `part_names`.
+    closed : int
+        The first so many triangles, the head's, are never seen from behind.
     """
 
     vertices: Floats
@@ -99,6 +101,7 @@ class Scene:
     material: Ints
     table: Floats
     part: NDArray[np.uint8]
+    closed: int
 
 
 @lru_cache(maxsize=64)

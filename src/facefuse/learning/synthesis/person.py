@@ -60,7 +60,7 @@ _IRIS_COLOURS = (
 
 
 def random_eyes(head: Head, skin: Floats, rng: np.random.Generator) -> Floats:
-    """Draw the appearance of both eyes (2, 12); see `kernels.shade`."""
+    """Draw the appearance of both eyes (2, 12); see `shading.shade`."""
     chances = np.array([chance for _, chance in _IRIS_COLOURS])
     dark = _mean_colour(skin, head.cheek_uv).mean() < 0.16  # dark skin seldom goes with light eyes
     chances = chances * ([1, 0.4, 0.1, 0.02, 0.02, 0.02] if dark else [1.0] * 6)
@@ -131,6 +131,7 @@ def make_scene(vertices: Floats, pieces: list[Piece]) -> Scene:
         np.concatenate(material),
         np.array(table, np.float32),
         np.concatenate(part),
+        len(head.triangles),
     )
 
 

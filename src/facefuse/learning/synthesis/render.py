@@ -8,18 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefuse.geometry.cameras import PinholeCamera
-from facefuse.rendering.rasterize import Fragments, rasterize
+from facefuse.rendering.rasterize import nearest_triangles, rasterize, scratch
 
 from . import kernels
+from .backgrounds import Background
 from .hair import Hair
-from .hair_kernels import draw_hair
+from .hair_kernels import draw_hair, hair_nodes
 from .lighting import Light
 from .meshes import Floats, Scene
-from .worn import Lenses, look_through
+from .sample import part_names
+from .shading import DARK_LENS, LENS, TILE, coarse_truth, resolve, shade
+from .shadows import shadow_maps
+from .worn import Lenses
 
 FINER = 2
 """The picture is made this many times finer and then averaged."""
-_SHADOW_MAP_PX = 192
 DARK = 0.5
 """Lenses that let less light through hide what is behind them."""
 
@@ -35,7 +38,7 @@ class Appearance:
     cloth : (T, T, 3) float32
         Linear albedo, repeating.
     eye : (2, 12) float32
-        See `kernels.shade`.
+        See `shading.shade`.
     """
 
     skin: Floats
@@ -58,47 +61,23 @@ def screen_of(seen: Floats, camera: PinholeCamera, finer: int = 1) -> NDArray[np
     return out
 
 
-def shadow_maps(seen: Floats, triangles: NDArray[np.int32], light: Light) -> tuple[Floats, Floats]:
-    """Depth from every lamp (L, D, D) and how to look it up (L, 5, 3); see `kernels.lit`."""
-    side = _SHADOW_MAP_PX
-    maps = np.full((len(light.direction), side, side), np.inf, np.float32)
-    frames = np.zeros((len(light.direction), 5, 3), np.float32)
-    for n, direction in enumerate(light.direction):
-        across = np.cross(direction, [0.1, 1.0, 0.2] if abs(direction[1]) < 0.9 else [1.0, 0.1, 0.2])
-        across /= np.linalg.norm(across)
-        axes = np.stack([across, np.cross(direction, across), -direction]).astype(np.float32)
-        turned = np.empty_like(seen)
-        kernels.transform(seen, axes, np.zeros(3, np.float32), turned)
-        screen = turned.astype(np.float64)
-        x, y = screen[:, 0], screen[:, 1]  # one at a time: reducing along the long axis is many times faster
-        low, high = np.array([x.min(), y.min()]), np.array([x.max(), y.max()])
-        scale = (side - 2) / (high - low).max()
-        screen[:, :2] = (screen[:, :2] - low) * scale + 0.5
-        maps[n] = rasterize(screen, triangles, side, side, perspective=False, cull_back=False).depth
-        frames[n, :3] = axes
-        softness = float(light.softness[n])
-        frames[n, 3] = scale, 2.0 + 0.8 * softness, max(softness * scale * 0.5, 0.5)  # taps far off need more slack
-        frames[n, 4, :2] = 0.5 - low * scale
-    return maps, frames
-
-
 @dataclass(frozen=True)
 class Drawn:
-    """What `draw` leaves besides the picture, in its fine pixels.
+    """A picture and the truth about it.
 
     Attributes
     ----------
-    solid : Fragments
-        Of everything but hair.
-    depth : (H, W) float32
-        Depth of what is seen, mm; inf for the background.
-    cover : (H, W) uint8
-        1 where hair is seen, 2 where dark lenses are.
+    picture : (H, W, 3) float32
+        Linear colour.
+    parts : (H, W) uint8
+        What most of each pixel shows, an index into `part_names`.
+    nearest : (H, W) float32
+        Depth of the nearest surface, mm; inf for the background.
     """
 
-    solid: Fragments
-    depth: Floats
-    cover: NDArray[np.uint8]
+    picture: Floats
+    parts: NDArray[np.uint8]
+    nearest: Floats
 
 
 def draw(
@@ -108,27 +87,70 @@ def draw(
     appearance: Appearance,
     camera: PinholeCamera,
     light: Light,
-    picture: Floats,
+    background: Background,
 ) -> Drawn:
-    """Draw a scene over a linear picture (FINER H, FINER W, 3), which is written; ``light`` in the camera frame."""
-    height, width = picture.shape[:2]
+    """Draw a scene before a background (H, W); ``light`` in the camera frame."""
+    height, width = (FINER * side for side in background.pixels.shape[:2])
+    rotation, ambient = camera.rotation.astype(np.float32), light.ambient.astype(np.float32)
+    lamps = np.concatenate([light.direction, light.colour], axis=1).astype(np.float32)
+    index = scratch("synthesis_index", height * width, np.int32).reshape(height, width)
+    depth = scratch("synthesis_depth", height * width, np.float32).reshape(height, width)
+    strands = scratch("synthesis_hair", height * width * 3, np.float32).reshape(height, width, 3)
+    cover = np.zeros((height, width), np.uint8)
+    tiles = np.empty((-(-height // TILE), -(-width // TILE)), np.float32)
+
     seen = to_camera(scene.vertices, camera)
-    found = rasterize(screen_of(seen, camera, FINER), scene.triangles, width, height, cull_back=False)
+    planes, keys = nearest_triangles(screen_of(seen, camera, FINER), scene.triangles, width, height, scene.closed)
+    resolve(keys, index, depth, tiles)
+    lens = np.ones((2, 3), np.float32)
+    if lenses is not None:
+        pane = screen_of(to_camera(lenses.vertices, camera), camera, FINER)
+        glass = rasterize(pane, lenses.triangles, width, height, cull_back=False)
+        before = glass.depth < depth
+        dark = lenses.tint.mean() < DARK
+        cover[before] = DARK_LENS if dark else LENS
+        if dark:
+            depth[before] = glass.depth[before]
+        lens[:] = lenses.tint, 0.03 * lenses.mirror * 0.28 * ambient[0]
     casters, faces = seen, scene.triangles
     if hair is not None:
-        points, triangles = hair.caster()
-        casters = np.concatenate([seen, to_camera(points, camera)])
+        sheets = to_camera(hair.vertices.reshape(-1, 3), camera)
+        count = len(hair.vertices)
+        points, triangles = sheets.reshape(count, -1, 3), hair.full_triangles()
+        casters = np.concatenate([seen, points[count // 2]])
         faces = np.concatenate([faces, triangles + np.int32(len(seen))])
-    maps, frames = shadow_maps(casters, faces, light)
-    turned = PinholeCamera(1.0, np.zeros(2), camera.rotation, np.zeros(3))
-    ambient = light.ambient.astype(np.float32)
-    lamps = np.concatenate([light.direction, light.colour], axis=1).astype(np.float32)
+    maps, frames = shadow_maps(casters, faces, scene.closed, light)
+    if hair is not None:
+        nodes = np.empty((points.shape[1], 12), np.float32)
+        hair_nodes(hair.normals.reshape(-1, 3), hair.tangents.reshape(-1, 3), rotation, ambient, nodes)
+        draw_hair(
+            screen_of(sheets, camera, FINER).reshape(points.shape),
+            points,
+            nodes,
+            hair.coordinates.reshape(-1, 2),
+            hair.reach.reshape(-1),
+            hair.triangles,
+            hair.seed,
+            hair.colour,
+            hair.shine,
+            lamps,
+            maps,
+            frames,
+            tiles,
+            depth,
+            cover,
+            strands,
+        )
     attributes = np.empty((len(seen), 7), np.float32)
-    kernels.vertex_attributes(scene.normals, scene.occlusion, camera.rotation.astype(np.float32), ambient, attributes)
-    kernels.shade(
-        found.triangle,
-        found.barycentric,
-        found.depth,
+    kernels.vertex_attributes(scene.normals, scene.occlusion, rotation, ambient, attributes)
+    picture = np.empty(background.pixels.shape, np.float32)
+    cx, cy = (np.asarray(camera.centre) + 0.5) * FINER - 0.5
+    shade(
+        index,
+        planes,
+        depth,
+        cover,
+        strands,
         scene.triangles,
         scene.uv_triangles,
         attributes,
@@ -142,41 +164,13 @@ def draw(
         lamps,
         maps,
         frames,
-        camera.focal * FINER,
-        (camera.centre[0] + 0.5) * FINER - 0.5,
-        (camera.centre[1] + 0.5) * FINER - 0.5,
+        lens,
+        np.array([camera.focal * FINER, cx, cy], np.float32),
+        background.pixels,
+        background.linear,
         picture,
     )
-    depth, label = found.depth.copy(), np.zeros((height, width), np.uint8)
-    if lenses is not None:
-        pane = screen_of(to_camera(lenses.vertices, camera), camera, FINER)
-        glass = rasterize(pane, lenses.triangles, width, height, cull_back=False)
-        behind = look_through(glass.triangle, glass.depth, depth, lenses, ambient[0] * np.float32(0.28), picture)
-        if lenses.tint.mean() < DARK:
-            label[behind], depth[behind] = 2, glass.depth[behind]
-    if hair is not None:
-        normals, tangents = (to_camera(a.reshape(-1, 3), turned) for a in (hair.normals, hair.tangents))
-        for n, sheet in enumerate(hair.vertices):
-            points = to_camera(sheet.reshape(-1, 3), camera)
-            draw_hair(
-                screen_of(points, camera, FINER),
-                points,
-                normals,
-                tangents,
-                hair.coordinates.reshape(-1, 2),
-                hair.reach.reshape(-1),
-                hair.triangles,
-                1.0 - n / max(len(hair.vertices) - 1, 1),
-                hair.seed,
-                hair.colour,
-                hair.shine,
-                ambient,
-                lamps,
-                maps,
-                frames,
-                depth,
-                label,
-                1,
-                picture,
-            )
-    return Drawn(found, depth, label)
+    parts, nearest = np.empty(picture.shape[:2], np.uint8), np.empty(picture.shape[:2], np.float32)
+    codes = np.array([0, part_names().index("hair"), part_names().index("glasses")], np.uint8)
+    coarse_truth(index, scene.part, depth, cover, codes, parts, nearest)
+    return Drawn(picture, parts, nearest)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
+from .hair_grid import carry
 from .head import base_head
 from .meshes import Floats
 
@@ -54,7 +55,9 @@ class Scalp:
 
     def on(self, values: Floats) -> Array:
         """Carry vertex values (V, 3) to the grid: (ROWS, COLUMNS, 3)."""
-        return np.asarray((values[self.corners] * self.weights[..., None]).sum(axis=2))
+        out = np.empty(self.corners.shape)
+        carry(values, self.corners, self.weights, out)
+        return out
 
 
 @lru_cache(maxsize=1)

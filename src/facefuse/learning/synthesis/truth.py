@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facefuse.geometry.cameras import PinholeCamera
-from facefuse.rendering.rasterize import rasterize
+from facefuse.rendering.rasterize import nearest_triangles
 
 from .head import base_head
 from .meshes import Floats
 from .render import screen_of, to_camera
+from .shading import TILE, resolve
 
 Mask = NDArray[np.bool_]
 
@@ -49,10 +50,12 @@ def truth_of(vertices: Floats, parts: NDArray[np.uint8], depth_of_all: Floats, c
     head = base_head()
     height, width = parts.shape
     screen = screen_of(to_camera(vertices, camera), camera)
-    bare = rasterize(screen, head.triangles, width, height)
+    index, bare = np.empty((height, width), np.int32), np.empty((height, width), np.float32)
+    _, keys = nearest_triangles(screen, head.triangles, width, height, len(head.triangles))
+    resolve(keys, index, bare, np.empty((-(-height // TILE), -(-width // TILE)), np.float32))
     regions = len(head.model.region_names)
-    occluder = bare.mask & ((parts == 0) | (parts > regions))
-    furthest = _furthest_nearby(np.minimum(depth_of_all, bare.depth))
+    occluder = np.isfinite(bare) & ((parts == 0) | (parts > regions))
+    furthest = _furthest_nearby(np.minimum(depth_of_all, bare))
     covered = occluder
     found = []
     for points in (head.model.landmarks(vertices), head.model.mesh_landmarks(vertices)):
@@ -63,7 +66,7 @@ def truth_of(vertices: Floats, parts: NDArray[np.uint8], depth_of_all: Floats, c
         seen = inside & (at[:, 2] <= furthest[row, col] + _TOLERANCE_MM) & ~covered[row, col]
         found.append((at[:, :2].astype(np.float32), seen))
     (landmarks, visible), (mesh, mesh_visible) = found
-    return Truth(landmarks, visible, mesh, mesh_visible, parts, occluder, bare.depth)
+    return Truth(landmarks, visible, mesh, mesh_visible, parts, occluder, bare)
 
 
 def _furthest_nearby(depth: Floats) -> Floats:

@@ -85,18 +85,6 @@ def make_glasses(head: Head, vertices: Floats, rng: np.random.Generator) -> tupl
     return solid(joined(parts), material, "glasses"), lenses
 
 
-def look_through(
-    index: NDArray[np.int32], depth: Floats, before: Floats, lenses: Lenses, sky: Floats, picture: Floats
-) -> NDArray[np.bool_]:
-    """Darken what lies behind lenses and lay a reflection of the sky (3,) over it; returns where (H, W)."""
-    seen = (index >= 0) & (depth < before)
-    row, col = np.nonzero(seen)
-    height = 1 - row.astype(np.float32) / len(picture)
-    glare = (0.03 * lenses.mirror * height * height)[:, None] * sky
-    picture[row, col] = picture[row, col] * lenses.tint + glare
-    return seen
-
-
 def make_hat(vertices: Floats, down: Array, rng: np.random.Generator) -> list[Piece]:
     """A cap, a woollen hat, a hat with a brim, or a scarf over the head (V, 3)."""
     colour = rng.uniform(0.02, 0.6) * np.exp(rng.normal(0, 0.4, 3))

@@ -13,14 +13,13 @@ _LIGHT_LOSSES = LossConfig(
     wpdc=0.02,
     vdc=1.0,
     consistency_2d=0.0,
-    consistency_3d=0.5,
     cycle=1.0,
     landmarks=1.0,
     mesh=0.5,
     votes=1.0,
     sigma=0.0025,
-    gaps=0.5,
-    blendshapes=0.02,
+    gaps=2.5,
+    blendshapes=0.08,
     identity_prior=0.003,
     expression_prior=0.01,
 )
@@ -37,6 +36,7 @@ PRESETS: dict[str, TwoDaslConfig] = {
         network=NetworkConfig(compile=True),
         maps=MapConfig(second_share=0.125),
         losses=_LIGHT_LOSSES,
+        data=DataConfig(labelled_3d=20, labelled_2d=44, shut_eyes=0.18),
     ),
     # One GPU or several (torchrun), from random weights.
     "gpu": TwoDaslConfig(
@@ -46,7 +46,7 @@ PRESETS: dict[str, TwoDaslConfig] = {
             trunk=TrunkConfig(stem=24, channels=(48, 96, 176, 256), blocks=(2, 3, 4, 2), head=192), hidden=512
         ),
         losses=_LIGHT_LOSSES,
-        data=DataConfig(labelled_3d=128, labelled_2d=256, size=112),
+        data=DataConfig(labelled_3d=128, labelled_2d=256, size=112, shut_eyes=0.18),
     ),
     # The paper's first stage; "paper-fine" is its second, to be started from the first one's checkpoint.
     "paper": TwoDaslConfig(
@@ -66,7 +66,7 @@ PRESETS: dict[str, TwoDaslConfig] = {
         optim=OptimConfig(learning_rate=2e-3, warm_up=4),
         critic_optim=OptimConfig(kind="adam", learning_rate=1e-4, schedule="constant"),
         network=NetworkConfig(trunk=TrunkConfig(stem=8, channels=(16, 24, 32, 48), blocks=(1, 1, 1, 1), head=32)),
-        losses=replace(_LIGHT_LOSSES, consistency_2d=0.005, critic=0.005),
+        losses=replace(_LIGHT_LOSSES, consistency_2d=0.005, consistency_3d=0.005, critic=0.005),
         data=DataConfig(labelled_3d=8, labelled_2d=8, size=64, held_out=12),
     ),
 }
