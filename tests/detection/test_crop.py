@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from facefuse.detection.crop import Square, cut_square, cut_tilted, square_overlap
+from facefuse.detection.crop import Square, cut_square, square_overlap
 from facefuse.errors import UsageError
 
 
@@ -89,39 +88,3 @@ def test_overlap_by_hand() -> None:
     assert square_overlap(first, np.array([5.0, 0, 15, 10])) == pytest.approx(50 / 150)
     assert square_overlap(first, np.array([11.0, 0, 15, 4])) == 0.0
     assert square_overlap(first, np.array([3.0, 3, 3, 3])) == 0.0
-
-
-@pytest.mark.parametrize("side", [60.0, 250.0, 900.0])
-@pytest.mark.parametrize("roll", [0.0, 0.4])
-def test_the_crop_is_what_pillow_makes_of_the_photo(side: float, roll: float) -> None:
-    size, extent = 64, 1000
-    noise = np.random.default_rng(0).integers(0, 256, (extent // 4, extent // 4, 3)).astype(np.uint8)
-    photo = Image.fromarray(noise).resize((extent, extent), Image.Resampling.BICUBIC)
-    square = Square(np.array([501.3, 489.8]), side, roll)
-    reduced = round(extent / max(side / size / 1.5, 1.0))
-    small = photo.resize((reduced, reduced), Image.Resampling.BILINEAR)
-    scale = reduced / extent
-    x0, y0 = (square.to_photo(np.array([-0.5, -0.5]), size) + 0.5) * scale  # Pillow counts from the corner
-    cos, sin = (f(roll) * side / size * scale for f in (math.cos, math.sin))
-    expected = small.transform(
-        (size, size), Image.Transform.AFFINE, (cos, -sin, x0, sin, cos, y0), Image.Resampling.BILINEAR
-    )
-    apart = np.abs(cut_square(np.asarray(photo), square, size).astype(float) - np.asarray(expected))
-    assert apart.mean() < (1.0 if side < 100 else 4.0)  # where it shrinks, pixels of the reduced photo lie elsewhere
-
-
-def test_tilted_crops_and_mirror_images_are_those_cut_singly() -> None:
-    photo = np.round(smooth_photo(500, 620)).astype(np.uint8)
-    square, tilts = Square(np.array([305.3, 251.8]), 240.0, 0.1), (0.0, -0.12, 0.12)
-    crops = cut_tilted(photo, square, 48, tilts, mirrored=True)
-    assert crops.shape == (6, 48, 48, 3)
-    np.testing.assert_array_equal(crops[3:], crops[:3, :, ::-1])
-    for crop, tilt in zip(crops, tilts, strict=False):
-        alone = cut_square(photo, Square(square.centre, square.side, square.roll + tilt), 48)
-        assert np.abs(crop.astype(int) - alone).max() <= 1
-
-
-def test_a_view_of_a_photo_is_cut_as_its_copy() -> None:
-    photo = np.random.default_rng(2).integers(0, 256, (90, 80, 3)).astype(np.uint8)[:, ::-1]
-    square = Square(np.array([33.0, 41.0]), 50.0, 0.3)
-    np.testing.assert_array_equal(cut_square(photo, square, 20), cut_square(photo.copy(), square, 20))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from facefuse.errors import UsageError
 
 FloatArray = NDArray[np.floating]
 
 _MARGIN = 2  # px kept around what is cut, so that interpolation sees the neighbours
-_BLOCK = 1.5  # pixels are averaged in blocks at first where the tents still cover at least so many blocks
 _FINER = 1.5  # reduced pixels per crop pixel: interpolating between pixels as coarse as the crop's would blur it
 
 
@@ -60,55 +59,28 @@ def cut_square(pixels: NDArray[np.uint8], square: Square, size: int) -> NDArray[
     UsageError
         If the square is not finite or has no extent.
     """
-    crop: NDArray[np.uint8] = cut_tilted(pixels, square, size)[0]
-    return crop
-
-
-def cut_tilted(
-    pixels: NDArray[np.uint8], square: Square, size: int, tilts: Sequence[float] = (0.0,), mirrored: bool = False
-) -> NDArray[np.uint8]:
-    """Crops (N, size, size, 3) as of `cut_square`, of one square turned further by N ``tilts`` (radians).
-
-    Where ``mirrored``, the N mirror images follow. The photo is shrunk once for all of them.
-    """
-    from facefuse.detection import kernels  # late: Numba takes a while to import
-
     if not (np.isfinite(square.centre).all() and math.isfinite(square.side) and square.side > 0.0):
         raise UsageError(f"cannot cut a square of side {square.side} about {square.centre}; give a finite face box")
-    pixel = square.side / size
-    shrink = max(pixel / _FINER, 1.0)
-    turns = [(math.cos(square.roll + tilt), math.sin(square.roll + tilt)) for tilt in tilts]
-    reach = square.side / 2.0 * max(abs(cos) + abs(sin) for cos, sin in turns) + _MARGIN * shrink
-    crops = np.zeros((len(tilts) * (2 if mirrored else 1), size, size, 3), np.uint8)
-    centre = [float(square.centre[0]), float(square.centre[1])]
-    extents = (pixels.shape[1], pixels.shape[0])
-    low = [math.floor(max(middle - reach, 0.0)) for middle in centre]
-    high = [math.ceil(min(middle + reach + 1.0, extent)) for middle, extent in zip(centre, extents, strict=True)]
-    if high[0] <= low[0] or high[1] <= low[1]:
-        return crops
-    seen = [high[0] - low[0], high[1] - low[1]]
-    reduced = [max(math.ceil(extent / shrink), 1) for extent in seen] if shrink > 1.0 else seen
-    block = [max(int(extent / count / _BLOCK), 1) for extent, count in zip(seen, reduced, strict=True)]
-    picture = np.empty((reduced[1], reduced[0], 3), np.float32)
-    kernels.shrink(_plain(pixels), np.array(low + seen), np.array(block), picture)
-    half, (across, down) = (size - 1) / 2.0, (count / extent for count, extent in zip(reduced, seen, strict=True))
-    x, y = centre[0] + 0.5 - low[0], centre[1] + 0.5 - low[1]  # from the window's corner, not its first pixel's centre
-    places = [
-        (
-            (cos * pixel * across, -sin * pixel * across, (x - half * pixel * (cos - sin)) * across - 0.5),
-            (sin * pixel * down, cos * pixel * down, (y - half * pixel * (sin + cos)) * down - 0.5),
-        )
-        for cos, sin in turns
-    ]
-    kernels.sample(picture, np.array(places), mirrored, crops)
-    return crops
-
-
-def _plain(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The same pixels as the kernels are compiled for: one after the other, read only."""
-    plain = np.ascontiguousarray(pixels).view()
-    plain.flags.writeable = False
-    return plain
+    shrink = max(square.side / size / _FINER, 1.0)
+    reach = square.side / 2.0 * (abs(math.cos(square.roll)) + abs(math.sin(square.roll))) + _MARGIN * shrink
+    height, width = pixels.shape[:2]
+    low = np.clip(np.floor(square.centre - reach), 0, [width, height]).astype(int)
+    high = np.clip(np.ceil(square.centre + reach) + 1, 0, [width, height]).astype(int)
+    if (high <= low).any():
+        return np.zeros((size, size, 3), np.uint8)
+    part = Image.fromarray(np.ascontiguousarray(pixels[low[1] : high[1], low[0] : high[0]]))
+    scale = np.ones(2)
+    if shrink > 1.0:
+        reduced = np.maximum(np.ceil((high - low) / shrink), 1).astype(int)
+        scale = (high - low) / reduced
+        part = part.resize((int(reduced[0]), int(reduced[1])), Image.Resampling.BILINEAR, reducing_gap=1.5)
+    # Pillow's affine maps edges: crop (x + 0.5) to part (x + 0.5).
+    cos, sin = math.cos(square.roll) * square.side / size, math.sin(square.roll) * square.side / size
+    half = size / 2.0
+    start = square.centre + 0.5 - low
+    x0, y0 = start - half * np.array([cos - sin, sin + cos])
+    rows = (cos / scale[0], -sin / scale[0], x0 / scale[0], sin / scale[1], cos / scale[1], y0 / scale[1])
+    return np.asarray(part.transform((size, size), Image.Transform.AFFINE, rows, Image.Resampling.BILINEAR))
 
 
 def square_overlap(first: FloatArray, second: FloatArray) -> float:

@@ -30,7 +30,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 ASSET = "df_mvr.onnx"
 
-REFINED_IDENTITY, REFINED_EXPRESSION = 0.8, 0.1
+REFINED_IDENTITY, REFINED_EXPRESSION = 0.3, 0.1
 """Standard deviation of an identity coefficient and of an expression weight about the regressed one, where the joint
 fit goes on from it."""
 

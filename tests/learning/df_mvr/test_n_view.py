@@ -121,7 +121,7 @@ def test_what_is_no_face_is_not_believed():
     reference = net(x, there(1, 2)).identity
     assert (net(hidden, there(1, 2)).identity - reference).abs().max() < 1e-3
     assert (net(seen, there(1, 2)).identity - reference).abs().max() > 3e-3
-    unmasked = NViewNet(NViewConfig(**{**SMALL, "encoder": net.config.encoder}, masks=False, closer=False), POINTS).eval()
+    unmasked = make(encoder=net.config.encoder, masks=False, closer=False)
     unmasked.load_state_dict(net.state_dict(), strict=False)
     short_sighted(unmasked)
     difference = unmasked(hidden, there(1, 2)).identity - unmasked(x, there(1, 2)).identity
