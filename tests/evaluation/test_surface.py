@@ -37,6 +37,8 @@ def test_distances_agree_with_brute_force(seed, count, far):
     np.testing.assert_allclose(np.linalg.norm(result.points - points, axis=1), result.distances, atol=1e-9)
     for point, found, triangle in zip(points, result.distances, result.triangles, strict=True):
         assert found == pytest.approx(closest_by_search(point, vertices[triangles[triangle]]), abs=1e-9)
+    hinted = surface.closest(points, rng.integers(0, count, len(points)))
+    np.testing.assert_allclose(hinted.distances, expected, atol=1e-9)
 
 
 def test_hand_computed_regions_of_one_triangle():
@@ -44,7 +46,7 @@ def test_hand_computed_regions_of_one_triangle():
     points = np.array([[1, 1, 2], [-3, -4, 0], [2, -5, 0], [4, 3, 0], [0, 5, 0], [7, 0, 4]], float)
     # above the face, beyond a corner, beyond the two axes, beyond the long edge 3x + 4y = 12, corners again
     np.testing.assert_allclose(surface.closest(points).distances, [2, 5, 5, 12 / 5, 2, 5], atol=1e-12)
-    np.testing.assert_allclose(surface.normals(), [[0, 0, 1]])
+    np.testing.assert_allclose(surface.normals, [[0, 0, 1]])
 
 
 def test_an_unusable_mesh_is_refused():

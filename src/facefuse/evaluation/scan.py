@@ -144,18 +144,19 @@ def scan_to_mesh(
     if not 0 < keep <= 1:
         raise ValueError(f"keep must lie in (0, 1], found {keep}")
     surface = surface or TriangleSurface(prediction.vertices, prediction.triangles)
-    normals = surface.normals()
+    normals, near = surface.normals, None
     scan = np.asarray(scan_vertices, dtype=float)
     moved = similarity_from_points(prediction_landmarks, scan_landmarks, with_scale=with_scale)
     iterations, size = 0, np.inf
     while size > _TOLERANCE and iterations < _MAX_ITERATIONS:
         iterations += 1
-        closest = surface.closest(moved.inverse().apply(scan))
+        closest = surface.closest(moved.inverse().apply(scan), near)
+        near = closest.triangles
         distances = closest.distances * moved.scale
         used = distances <= np.quantile(distances, keep)
         step, size = _refining_step(moved, closest, normals, scan, used, with_scale)
         moved = step.compose(moved)
-    closest = surface.closest(moved.inverse().apply(scan))
+    closest = surface.closest(moved.inverse().apply(scan), near)
     distances = closest.distances * moved.scale
     return ScanResult(DistanceSummary.of(distances), moved, iterations, distances, closest.triangles)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,16 +65,26 @@ class TriangleSurface:
         self.triangles = corners
         self._bounds, self._spans, order = _build(points[corners])
         self._order = order
+        self._place = np.argsort(order)
         self._corners = np.ascontiguousarray(points[corners[order]])
 
-    def closest(self, points: FloatArray) -> SurfacePoints:
-        """Return the closest point of the surface for each of (N, 3) points, exactly."""
+    def closest(self, points: FloatArray, near: IntArray | None = None) -> SurfacePoints:
+        """Return the closest point of the surface for each of (N, 3) points, exactly.
+
+        Parameters
+        ----------
+        points : (N, 3) float
+        near : (N,) int, optional
+            Triangles that are likely close by: saves most of the search, changes nothing else.
+        """
         queries = np.ascontiguousarray(points, dtype=np.float64)
-        found, which, square = _closest(queries, self._bounds, self._spans, self._corners)
+        start = np.full(len(queries), self._order[0]) if near is None else near
+        found, which, square = _closest(queries, self._place[start], self._bounds, self._spans, self._corners)
         return SurfacePoints(found, self._order[which], np.sqrt(square))
 
+    @cached_property
     def normals(self) -> FloatArray:
-        """Return the unit normals of the triangles, (F, 3); zero where a triangle has no area."""
+        """The unit normals of the triangles, (F, 3); zero where a triangle has no area."""
         a, b, c = (self.vertices[self.triangles[:, k]] for k in range(3))
         normal = np.cross(b - a, c - a)
         length = np.linalg.norm(normal, axis=1, keepdims=True)
@@ -164,17 +175,19 @@ def _closest_on_triangle(
 
 @njit(cache=True, nogil=True)
 def _closest(
-    points: FloatArray, bounds: FloatArray, spans: IntArray, corners: FloatArray
+    points: FloatArray, likely: IntArray, bounds: FloatArray, spans: IntArray, corners: FloatArray
 ) -> tuple[FloatArray, IntArray, FloatArray]:  # pragma: no cover - compiled
     count, nodes = len(points), len(bounds)
     found = np.empty((count, 3))
-    which = np.zeros(count, dtype=np.int64)
+    which = likely.copy()
     square = np.empty(count)
     stack = np.empty(_STACK, dtype=np.int64)
     reach = np.empty(_STACK)
     for i in range(count):
         px, py, pz = points[i, 0], points[i, 1], points[i, 2]
-        best = np.inf
+        x, y, z = _closest_on_triangle(px, py, pz, corners, likely[i])
+        found[i, 0], found[i, 1], found[i, 2] = x, y, z
+        best = (x - px) ** 2 + (y - py) ** 2 + (z - pz) ** 2
         stack[0], reach[0] = 0, 0.0
         top = 1
         while top > 0:
