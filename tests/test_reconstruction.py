@@ -89,6 +89,7 @@ class Studio:
         return next(marks for face, marks in self.scenes[pixels.tobytes()] if face.box is box)
 
     def reconstruct(self, photos: object, **options: object) -> Reconstruction:
+        options.setdefault("method", "fit")  # photos of noise: nothing but the landmarks shows the face
         return reconstruct(photos, texture_size=64, detector=self, landmark_detector=self, **options)
 
 
@@ -251,6 +252,15 @@ def test_a_photo_that_does_not_fit_is_reported(studio: Studio, three: list[Photo
 def test_auto_is_the_best_method_for_so_many_photos(studio: Studio, three: list[Photo]) -> None:
     for photos in (three[:1], three):
         assert studio.reconstruct(photos, method="auto").method == best_method(len(photos), studio.model)
+
+
+def test_photos_that_disagree_are_noticed_whatever_the_method(studio: Studio, three: list[Photo]) -> None:
+    wild = studio.photo(studio.face(studio.identity(1), studio.camera(5.0), noise=25.0), seed=99, path="wild.jpg")
+    found = {name: studio.reconstruct([*three, wild], method=name) for name in ("auto", "df-mvr")}
+    assert found["auto"].method == "fit"  # which doubts that photo
+    for head in found.values():
+        assert head.photos[3].weight < 0.5
+        assert any(warning.startswith("wild.jpg: does not fit") for warning in head.warnings)
 
 
 @pytest.mark.parametrize("method", METHODS)

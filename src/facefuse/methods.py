@@ -60,6 +60,9 @@ class SeenFace:
         )
 
 
+MIN_WEIGHT = 0.5
+"""A photo that counts less than this does not fit the others, and the user is told."""
+
 Method = Callable[[FaceModel, Sequence[SeenFace], Expression], FaceFit]
 """From a model, the faces of one person and whether they share an expression to one head that explains them."""
 
@@ -147,10 +150,30 @@ METHODS: dict[str, Method] = {
 def best_method(photos: int, model: FaceModel) -> str:
     """Return the name of the method that ``auto`` stands for, given the number of photos and the face model.
 
-    A single photo's face is regressed (docs/benchmarks/two_dasl.md says why); from several the fit is better in the
-    middle of a real face (docs/benchmarks/multiview.md).
+    A single photo's face is regressed (docs/benchmarks/two_dasl.md says why); several photos' is regressed from all of
+    them and then fitted to the points found there (docs/benchmarks/multiview.md). Models that the networks do not know
+    are fitted.
     """
-    return "2dasl" if photos == 1 and model.name == REGRESSED_MODEL else "fit"
+    if model.name != REGRESSED_MODEL:
+        return "fit"
+    return "2dasl" if photos == 1 else "df-mvr+refine"
+
+
+def fitted(
+    model: FaceModel, seen: Sequence[SeenFace], expression: Expression, method: str
+) -> tuple[str, FaceFit, FaceFit]:
+    """The method used, what it found, and the fit to the landmarks, which alone tells whether photos agree.
+
+    Networks believe every photo: where one does not fit the others, ``auto`` is the fit, which doubts it.
+    """
+    chosen = best_method(len(seen), model) if method == "auto" else method
+    if chosen == "fit" or len(seen) == 1:
+        fit = METHODS[chosen](model, seen, expression)
+        return chosen, fit, fit
+    by_landmarks = fit_to_landmarks(model, seen, expression)
+    if method == "auto" and any(one.weight < MIN_WEIGHT for one in by_landmarks.photos):
+        return "fit", by_landmarks, by_landmarks
+    return chosen, METHODS[chosen](model, seen, expression), by_landmarks
 
 
 def check_method(name: str) -> None:

@@ -22,7 +22,7 @@ from facefuse.fitting.consistency import different_people
 from facefuse.fitting.types import FaceFit, PhotoFit
 from facefuse.geometry.cameras import PinholeCamera
 from facefuse.geometry.mesh import Mesh
-from facefuse.methods import METHODS, Expression, SeenFace, best_method, check_method
+from facefuse.methods import MIN_WEIGHT, Expression, SeenFace, check_method, fitted
 from facefuse.morphable.model import FaceModel
 from facefuse.morphable.registry import load_model
 from facefuse.photos import Photo, read_photo, same_photo
@@ -34,9 +34,6 @@ from facefuse.texturing.occlusion import ShownSkin
 FloatArray = npt.NDArray[np.floating[Any]]
 Progress = Callable[[str, float], None]
 """Told the stage that begins and the fraction of the work done, 0-1."""
-
-MIN_WEIGHT = 0.5
-"""A photo that counts less than this does not fit the others, and the user is told."""
 
 PARSING = "parsing"
 ALL_MAPS = (*MAPS, PARSING)
@@ -245,8 +242,7 @@ def reconstruct(
         prepared.result()
 
     tell("fitting the head", 0.4)
-    chosen = best_method(len(seen), face_model) if method == "auto" else method
-    fit = METHODS[chosen](face_model, seen, expression)
+    chosen, fit, by_landmarks = fitted(face_model, seen, expression, method)
     posed = [face_model.vertices(fit.identity, found.expression) for found in fit.photos]
     results = tuple(
         PhotoResult(
@@ -256,14 +252,14 @@ def reconstruct(
             found.camera,
             found.expression,
             found.residual,
-            found.weight,
+            min(found.weight, agreed.weight),
             light_of_photo(face_model, vertices, found.camera, one.photo.pixels),
             None if parser is None else parser.parse(one.photo.pixels, one.landmarks.points68),
         )
-        for one, found, vertices in zip(seen, fit.photos, posed, strict=True)
+        for one, found, agreed, vertices in zip(seen, fit.photos, by_landmarks.photos, posed, strict=True)
     )
-    warnings += _outlier_warnings(seen, fit.photos)
-    warnings += _people_warnings(face_model, seen, fit)
+    warnings += _outlier_warnings(seen, by_landmarks.photos)
+    warnings += _people_warnings(face_model, seen, by_landmarks)
 
     tell("baking the texture", 0.5)
     texture = bake_texture(
