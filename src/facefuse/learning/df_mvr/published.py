@@ -60,7 +60,7 @@ class PublishedNetwork:
         for pixels, points in views:
             square = aligned_square(five_points(points))
             labels = self._parser.parse(pixels, points).labels_in(*pixels.shape[:2])
-            cut = cut_labels(np.where(labels == OCCLUDER, 0, labels).astype(np.uint8), square, self._size)
+            cut = cut_labels(labels, square, self._size)
             crops.append(cut_square(pixels, square, self._size))
             masks.append(np.where(cut < OCCLUDER, cut, 0))
         seen = torch.from_numpy(np.stack(crops)).movedim(-1, 1).float() / 127.5 - 1.0
